@@ -1,0 +1,1 @@
+"""Advice on Dockerfiles: the rule protocol and its runner."""

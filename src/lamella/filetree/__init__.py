@@ -1,0 +1,1 @@
+"""File metadata, trees and changesets. Pure."""

@@ -1,0 +1,1 @@
+"""Images as values: assembling, appending, flattening."""

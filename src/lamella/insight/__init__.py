@@ -1,0 +1,1 @@
+"""View models for the screens: stacks, waste, attribution."""

@@ -1,0 +1,1 @@
+"""Layers as tar: whiteouts, packing, unpacking, compression, tables of contents."""

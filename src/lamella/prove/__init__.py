@@ -1,0 +1,1 @@
+"""Two images, and what differs between them."""

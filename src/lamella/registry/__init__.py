@@ -1,0 +1,1 @@
+"""Registries: authentication, pull and push (not built yet)."""

@@ -1,0 +1,1 @@
+"""Ordered rewriting passes over a Dockerfile's text."""

@@ -1,0 +1,1 @@
+"""One pass a file; found by walking this package."""

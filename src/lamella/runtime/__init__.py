@@ -1,0 +1,1 @@
+"""OCI runtime bundles and their runner."""

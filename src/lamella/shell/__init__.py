@@ -1,0 +1,1 @@
+"""The bodies of RUN instructions, and words with variables. Pure."""

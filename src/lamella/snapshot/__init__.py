@@ -1,0 +1,1 @@
+"""File systems made of layers: views, writable workspaces, commits."""

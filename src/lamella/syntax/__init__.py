@@ -1,0 +1,1 @@
+"""Dockerfile text as a lossless tree. Pure."""

@@ -1,0 +1,1 @@
+"""Puts a rewrite on trial by building before and after."""
