@@ -32,7 +32,7 @@ class Mount(NamedTuple):
 
 
 class Command(NamedTuple):
-    """RUN's, CMD's, ENTRYPOINT's and HEALTHCHECK CMD's words. ``exec`` for the JSON form, else ``shell`` is the text."""
+    """Words of RUN, CMD, ENTRYPOINT or HEALTHCHECK CMD: ``exec`` for the JSON form, else ``shell`` is the text."""
 
     shell: str | None
     exec: tuple[str, ...] | None

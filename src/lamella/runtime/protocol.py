@@ -1,0 +1,60 @@
+"""What is asked of a runtime: one process in a root file system, isolated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+
+class BindMount(NamedTuple):
+    """``source`` is a path on this machine; ``type`` is ``bind`` or ``tmpfs`` (then ``options`` may hold size=)."""
+
+    target: str
+    source: str
+    readonly: bool = False
+    type: str = "bind"
+    options: tuple[str, ...] = ()
+
+
+class Process(NamedTuple):
+    """``user`` is resolved: numbers only. ``args[0]`` is looked up in PATH of ``env`` inside the root file system."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str = "/"
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+
+
+class Sandbox(NamedTuple):
+    """``network`` is ``host`` or ``none``; ``security`` is ``sandbox`` (Docker's default capabilities, seccomp,
+    masked paths) or ``insecure``."""
+
+    rootfs: str
+    process: Process
+    mounts: tuple[BindMount, ...] = ()
+    network: str = "host"
+    security: str = "sandbox"
+    hostname: str = "lamella"
+
+
+Output = Callable[[int, bytes], None]
+"""Called with the stream (1 or 2) and the bytes as they come, from one thread at a time."""
+
+
+class Runner(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def run(self, sandbox: Sandbox, output: Output) -> int:
+        """Runs to the end and returns the exit status (128 + n for signal n).
+
+        Raises MachineError when the runtime itself fails, StepFailed-like statuses 126/127 are returned when the
+        program cannot be executed or is not found. Leaves no process, mount or state behind, nor mount points that it
+        made in ``rootfs`` (their parents' times are restored). A KeyboardInterrupt kills the process first."""
+        ...
+
+    def recover(self) -> None:
+        """Removes containers that dead builds left behind."""
+        ...
