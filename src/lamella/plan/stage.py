@@ -16,7 +16,7 @@ class BaseScratch(NamedTuple):
 
 
 class BaseStage(NamedTuple):
-    index: int
+    number: int
 
 
 class BaseImage(NamedTuple):
@@ -42,9 +42,9 @@ class PlanOptions(NamedTuple):
 
 class Stage(NamedTuple):
     """One FROM and what follows it. ``name`` is lower case. ``platform`` is None where the target's is meant.
-    ``needs`` are the indices of the stages it reads (base, COPY --from, RUN --mount from), sorted."""
+    ``needs`` are the numbers of the stages it reads (base, COPY --from, RUN --mount from), sorted."""
 
-    index: int
+    number: int
     name: str | None
     base: Base
     platform: Platform | None
@@ -61,7 +61,7 @@ class Warning_(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """``target`` is the index of the stage to build; ``order`` the indices of the stages it needs, itself last,
+    """``target`` is the number of the stage to build; ``order`` the numbers of the stages it needs, itself last,
     each after what it needs. ``global_args`` are the ARGs before the first FROM, with their values."""
 
     document: Document

@@ -39,7 +39,7 @@ class SourceContext(NamedTuple):
 
 
 class SourceStage(NamedTuple):
-    index: int
+    number: int
 
 
 class SourceImage(NamedTuple):
