@@ -1,0 +1,7 @@
+"""``python -m lamella``."""
+
+import sys
+
+from lamella.cli.main import main
+
+sys.exit(main())

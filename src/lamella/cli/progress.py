@@ -1,0 +1,90 @@
+"""Progress events as lines for people, or as JSON lines for programs."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TextIO
+
+from lamella.events import Event, ImageWritten, Note, StepErrored, StepFinished, StepOutput, StepStarted, Transferred
+
+_MIB = 1 << 20
+
+
+def human_size(size: int) -> str:
+    """Decimal units, as Docker prints them: ``12.8MB``."""
+    value, unit = float(size), "B"
+    for following in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, following
+    return f"{size}B" if unit == "B" else f"{value:.3g}{unit}"
+
+
+class PlainProgress:
+    """One line for each thing that happens: ``#3 [build 2/5] RUN make`` … ``#3 done 1.2s 4.1MB``."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._numbers: dict[str, int] = {}
+        self._tails: dict[tuple[str, int], str] = {}
+        self._decoders: dict[tuple[str, int], codecs.IncrementalDecoder] = {}
+
+    def emit(self, event: Event) -> None:
+        match event:
+            case StepStarted(step, label, text, _):
+                self._numbers[step] = number = len(self._numbers) + 1
+                self._line(f"#{number} {label} {text}")
+            case StepOutput(step, stream, data):
+                self._output(step, stream, data)
+            case StepFinished(step, cached, seconds, size):
+                self._flush_tails(step)
+                done = "CACHED" if cached else f"DONE {seconds:.1f}s"
+                self._line(f"#{self._numbers[step]} {done}" + (f" {human_size(size)}" if size is not None else ""))
+            case StepErrored(step, message):
+                self._flush_tails(step)
+                self._line(f"#{self._numbers.get(step, 0)} ERROR {message}")
+            case Note(level, message, where):
+                self._line(f"{level}: {where}: {message}" if where else f"{level}: {message}")
+            case ImageWritten(_, image_id, names):
+                named = f" as {', '.join(names)}" if names else ""
+                self._line(f"image {image_id}{named}")
+            case Transferred(what, done_bytes, total):
+                of = f" of {total / _MIB:.1f} MiB" if total else ""
+                self._line(f"{what}: {done_bytes / _MIB:.1f} MiB{of}")
+
+    def _output(self, step: str, stream: int, data: bytes) -> None:
+        key = (step, stream)
+        decoder = self._decoders.get(key)
+        if decoder is None:
+            decoder = self._decoders[key] = codecs.getincrementaldecoder("utf-8")("replace")
+        lines = (self._tails.pop(key, "") + decoder.decode(data)).split("\n")
+        if lines[-1]:
+            self._tails[key] = lines[-1]
+        for line in lines[:-1]:
+            self._line(f"#{self._numbers.get(step, 0)} | {line.rstrip(chr(13))}")
+
+    def _flush_tails(self, step: str) -> None:
+        for key in [key for key in self._tails if key[0] == step]:
+            self._line(f"#{self._numbers.get(step, 0)} | {self._tails.pop(key)}")
+
+    def _line(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+class JsonProgress:
+    """One JSON object a line: ``{"event": "step_started", …}``; output is text with replacement characters."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def emit(self, event: Event) -> None:
+        import json
+        import re
+
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        data: dict[str, object] = {"event": name}
+        for field, value in event._asdict().items():
+            data[field] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        self._stream.write(json.dumps(data) + "\n")
+        self._stream.flush()
