@@ -1,0 +1,156 @@
+"""Snapshots on overlayfs: a layer is an upper directory, a view is a mount of several.
+
+Source: the kernel's Documentation/filesystems/overlayfs.rst.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from lamella.errors import LamellaError, MachineError, NoPrivilege
+from lamella.layer.packed import PackItem
+from lamella.oci.digest import ChainID
+from lamella.snapshot.overlaymount import OverlayMounts
+from lamella.snapshot.protocol import Snapshot, Workspace
+from lamella.snapshot.table import SnapshotTable
+from lamella.snapshot.upper import UpperChanges
+
+
+class OverlaySnapshotter:
+    """Implements Snapshotter. Make one per process and root; threads may share it."""
+
+    name = "overlay"
+
+    def __init__(self, root: str, mounts: OverlayMounts | None = None) -> None:
+        self._mounts = mounts or OverlayMounts(os.path.abspath(root) + "/s")
+        self._table = SnapshotTable(root, self._mounts.release)
+        self._empty = os.path.join(self._table.root, "empty")
+        os.makedirs(self._empty, mode=0o755, exist_ok=True)
+
+    def find(self, chain: ChainID) -> Snapshot | None:
+        key = self._table.find(chain)
+        return self._snapshot(key) if key is not None else None
+
+    def _snapshot(self, key: str) -> Snapshot:
+        return Snapshot(key, len(self._table.lower(key)) + 1)
+
+    def bind(self, snapshot: Snapshot, chain: ChainID) -> None:
+        self._table.bind(snapshot.key, chain)
+
+    def _stack(self, snapshot: Snapshot | None) -> tuple[str, ...]:
+        return (snapshot.key, *self._table.lower(snapshot.key)) if snapshot is not None else ()
+
+    def _allocate(self, parent: Snapshot | None) -> str:
+        key = self._table.allocate(self._stack(parent))
+        os.mkdir(self._table.files(key), 0o755)
+        os.chmod(self._table.files(key), 0o755)
+        return key
+
+    def unpack(self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str) -> Snapshot:
+        from lamella.layer.unpack import unpack_layer
+
+        key = self._allocate(parent)
+        target = self._table.files(key)
+        try:
+            if parent is not None:
+                copy_root_attributes(self._table.files(parent.key), target)
+            lower = [self._table.files(name) for name in self._table.lower(key)]
+            unpack_layer(tar, target, where, whiteouts="overlay", lower=lower)
+        except BaseException:
+            self._table.drop(key)
+            raise
+        return self._snapshot(self._table.bind(key, chain))
+
+    @contextmanager
+    def view(self, snapshot: Snapshot | None) -> Iterator[str]:
+        if snapshot is None:
+            yield self._empty
+            return
+        key = self._table.allocate(self._stack(snapshot))
+        target = self._table.directory(key) + "/root"
+        try:
+            os.mkdir(target)
+            # One lower directory alone is not mounted by overlayfs: the empty one below it changes nothing.
+            lower = [f"{name}/fs" for name in self._table.lower(key)] + ["../empty"]
+            self._mount(target, lower, None)
+            yield target
+        finally:
+            self._table.drop(key)
+
+    def prepare(self, parent: Snapshot | None) -> Workspace:
+        key = self._allocate(parent)
+        directory = self._table.directory(key)
+        try:
+            if parent is None:
+                return OverlayWorkspace(self._table, self._mounts, key, directory + "/fs")
+            # The upper root directory is what the mount shows as "/": it starts as the parent's.
+            copy_root_attributes(self._table.files(parent.key), directory + "/fs")
+            os.mkdir(directory + "/work", 0o700)
+            os.mkdir(directory + "/root", 0o755)
+            self._mount(directory + "/root", [f"{name}/fs" for name in self._table.lower(key)], key)
+        except BaseException:
+            self._table.drop(key)
+            raise
+        return OverlayWorkspace(self._table, self._mounts, key, directory + "/root")
+
+    def _mount(self, target: str, lower: list[str], key: str | None) -> None:
+        try:
+            self._mounts.mount(target, lower, key)
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.EACCES):
+                raise NoPrivilege("overlayfs cannot be mounted", where=target, hint="run as root") from None
+            raise MachineError(f"overlayfs cannot be mounted: {error.strerror}", where=target) from error
+
+    def remove(self, chain: ChainID) -> None:
+        self._table.remove(chain)
+
+    def recover(self) -> None:
+        if self._table.abandoned():
+            self._table.sweep()
+
+    def close(self) -> None:
+        """Gives up this process's hold; call it when nothing of this snapshotter is in use any more."""
+        self._table.close()
+
+
+class OverlayWorkspace:
+    """Implements Workspace."""
+
+    def __init__(self, table: SnapshotTable, mounts: OverlayMounts, key: str, root: str) -> None:
+        self._table = table
+        self._mounts = mounts
+        self._key = key
+        self._root = root
+        self._open = True
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    def changes(self) -> Iterator[PackItem]:
+        lower = [self._table.files(name) for name in self._table.lower(self._key)]
+        return iter(UpperChanges(self._table.files(self._key), lower))
+
+    def commit(self) -> Snapshot:
+        if not self._open:
+            raise LamellaError("the workspace is closed already", where=self._root)
+        self._open = False
+        self._mounts.release(self._table.directory(self._key))
+        return Snapshot(self._key, len(self._table.lower(self._key)) + 1)
+
+    def discard(self) -> None:
+        if self._open:
+            self._open = False
+            self._table.drop(self._key)
+
+
+def copy_root_attributes(source: str, target: str) -> None:
+    """A layer need not hold its own root directory; it then inherits the one below."""
+    about = os.stat(source)
+    os.chown(target, about.st_uid, about.st_gid)
+    os.chmod(target, about.st_mode & 0o7777)
+    os.utime(target, ns=(about.st_mtime_ns, about.st_mtime_ns))

@@ -1,0 +1,63 @@
+"""Which backend this machine can bear."""
+
+from __future__ import annotations
+
+import os
+
+from lamella.errors import MachineError, NoPrivilege
+from lamella.snapshot.protocol import Snapshotter
+
+_probed: dict[str, bool] = {}
+
+
+def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
+    """The snapshotter of the store's folder ``root`` (ROOT/lamella/snapshots; made where missing).
+
+    ``backend``: ``auto`` takes ``overlay`` where it can be mounted, else ``copy``. Call ``enter_private_mounts`` first,
+    so that no mount outlives this process. Raises NoPrivilege where ``overlay`` was asked for and cannot be had, or the
+    folder cannot be written; MachineError for an unknown backend."""
+    if backend not in ("auto", "overlay", "copy"):
+        raise MachineError(f"unknown snapshot backend {backend!r}", hint="one of auto, overlay, copy")
+    try:
+        os.makedirs(root, mode=0o711, exist_ok=True)
+    except OSError as error:
+        raise NoPrivilege(f"the folder for snapshots cannot be made: {error.strerror}", where=root) from None
+    if backend != "copy" and overlay_works(root):
+        from lamella.snapshot.overlay import OverlaySnapshotter
+
+        return OverlaySnapshotter(root)
+    if backend == "overlay":
+        raise NoPrivilege(
+            "overlayfs cannot be mounted here",
+            where=root,
+            hint="run as root on a kernel with overlayfs, or take the copy backend",
+        )
+    raise MachineError("copy backend: soon")
+
+
+def overlay_works(root: str) -> bool:
+    """Tries a mount below ``root``, once a process."""
+    known = _probed.get(root)
+    if known is None:
+        known = _probed[root] = os.geteuid() == 0 and _try_mount(root)
+    return known
+
+
+def _try_mount(root: str) -> bool:
+    from lamella.snapshot.erase import erase
+    from lamella.snapshot.overlaymount import OverlayMounts
+
+    base = os.path.join(os.path.abspath(root), f"probe.{os.getpid()}.{os.urandom(4).hex()}")
+    mounts = OverlayMounts(base)
+    try:
+        for name in ("lower/fs", "key/fs", "key/work", "key/root"):
+            os.makedirs(f"{base}/{name}")
+        mounts.mount(f"{base}/key/root", ["lower/fs"], "key")
+        with open(f"{base}/key/root/file", "wb"):
+            pass
+        return os.path.exists(f"{base}/key/fs/file")
+    except OSError:
+        return False
+    finally:
+        mounts.release(f"{base}/key")
+        erase(base)

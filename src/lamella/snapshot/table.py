@@ -1,0 +1,226 @@
+"""The table of snapshots on disk, the same for every backend.
+
+    ROOT/lock             taken shared to make or use a snapshot, exclusively to decide what is garbage
+    ROOT/s/KEY/fs         the files of one snapshot or workspace; KEY is OWNER.NUMBER
+    ROOT/s/KEY/lower      keys of the snapshots below, the nearest first
+    ROOT/chains/HEX       a symlink naming the KEY that a chain ID is bound to
+    ROOT/owners/OWNER/    a process: ``lock`` is held by flock as long as it lives; ``pin-KEY``: what it found
+
+A key is garbage when no chain ID, no living owner and no other snapshot that is not garbage holds it. A process that is
+killed thus leaves garbage only: its lock is free then, and the next ``sweep`` sees that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lamella.errors import NotFound
+from lamella.oci.digest import ChainID
+from lamella.snapshot.erase import erase
+
+
+class SnapshotTable:
+    """Keys, what they stand on, what they are called, and who uses them. Threads and processes may share ``root``."""
+
+    def __init__(self, root: str, release: Callable[[str], None]) -> None:
+        """``release`` frees a key's directory of what a backend keeps there beside files (mounts) before it goes."""
+        self.root = os.path.abspath(root)
+        self._release = release
+        self._counter = 0
+        self._mutex = threading.Lock()
+        self._lower: dict[str, tuple[str, ...]] = {}
+        for name in ("s", "chains", "owners"):
+            os.makedirs(os.path.join(self.root, name), mode=0o711, exist_ok=True)
+        self._owner, self._owner_lock = self._register()
+
+    # who
+
+    def _register(self) -> tuple[str, int]:
+        with self.locked():
+            while True:
+                owner = os.urandom(4).hex()
+                try:
+                    os.mkdir(self._owner_dir(owner))
+                except FileExistsError:
+                    continue
+                lock = os.open(self._owner_dir(owner) + "/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                return owner, lock
+
+    def _owner_dir(self, owner: str) -> str:
+        return os.path.join(self.root, "owners", owner)
+
+    @contextmanager
+    def locked(self, exclusive: bool = False) -> Iterator[None]:
+        """Every entry opens the file anew: flock belongs to an open file, so that threads exclude each other too."""
+        fd = os.open(os.path.join(self.root, "lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Gives up what this process holds; unbound snapshots of its own are removed."""
+        if self._owner_lock < 0:
+            return
+        os.close(self._owner_lock)
+        self._owner_lock = -1
+        self.sweep()
+
+    # keys
+
+    def directory(self, key: str) -> str:
+        return os.path.join(self.root, "s", key)
+
+    def files(self, key: str) -> str:
+        return os.path.join(self.root, "s", key, "fs")
+
+    def allocate(self, lower: tuple[str, ...]) -> str:
+        """A new key with an empty directory, standing on ``lower``. Raises NotFound where one of those is gone."""
+        with self._mutex:
+            self._counter += 1
+            key = f"{self._owner}.{self._counter:x}"
+        with self.locked():
+            if lower and not os.path.isdir(self.files(lower[0])):
+                raise NotFound("the snapshot was removed while it was to be used", where=lower[0], hint="run it again")
+            directory = self.directory(key)
+            os.mkdir(directory, 0o700)
+            with open(directory + "/lower", "w", encoding="ascii") as file:
+                file.write("\n".join(lower))
+        self._lower[key] = lower
+        return key
+
+    def lower(self, key: str) -> tuple[str, ...]:
+        """The keys below, the nearest first."""
+        known = self._lower.get(key)
+        if known is None:
+            try:
+                with open(self.directory(key) + "/lower", encoding="ascii") as file:
+                    known = tuple(file.read().split())
+            except FileNotFoundError:
+                raise NotFound("the snapshot was removed", where=key, hint="run it again") from None
+            self._lower[key] = known
+        return known
+
+    def drop(self, key: str) -> None:
+        """Removes an unbound key of this process at once."""
+        self._lower.pop(key, None)
+        self._release(self.directory(key))
+        erase(self.directory(key))
+
+    # names
+
+    def _chain(self, chain: ChainID) -> str:
+        return os.path.join(self.root, "chains", chain.partition(":")[2])
+
+    def find(self, chain: ChainID) -> str | None:
+        """The key bound to ``chain``. It stays as long as this process lives, whatever others remove."""
+        try:
+            os.lstat(self._chain(chain))
+        except FileNotFoundError:
+            return None
+        with self.locked():
+            key = self._bound(chain)
+            if key is not None:
+                self._pin(key)
+            return key
+
+    def _bound(self, chain: ChainID) -> str | None:
+        try:
+            key = os.readlink(self._chain(chain))
+        except FileNotFoundError:
+            return None
+        return key if os.path.isdir(self.files(key)) else None
+
+    def _pin(self, key: str) -> None:
+        fd = os.open(f"{self._owner_dir(self._owner)}/pin-{key}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        os.close(fd)
+
+    def bind(self, key: str, chain: ChainID) -> str:
+        """Returns the key that ``chain`` is bound to from now on: the one that was there first stays."""
+        with self.locked():
+            while True:
+                try:
+                    os.symlink(key, self._chain(chain))
+                    return key
+                except FileExistsError:
+                    present = self._bound(chain)
+                    if present is not None:
+                        self._pin(present)
+                        return present
+                    self._unbind(chain)
+
+    def _unbind(self, chain: ChainID) -> bool:
+        try:
+            os.unlink(self._chain(chain))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove(self, chain: ChainID) -> None:
+        if self._unbind(chain):
+            self.sweep(ignore_own_pins=True)
+
+    # garbage
+
+    def abandoned(self) -> bool:
+        """Whether an owner died without tidying up."""
+        owners = os.listdir(os.path.join(self.root, "owners"))
+        return any(not self._alive(owner) for owner in owners)
+
+    def _alive(self, owner: str) -> bool:
+        if owner == self._owner and self._owner_lock >= 0:
+            return True
+        try:
+            fd = os.open(self._owner_dir(owner) + "/lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def sweep(self, ignore_own_pins: bool = False) -> None:
+        """Removes every key that nothing holds, and owners that are dead.
+
+        Only the decision is made under the exclusive lock: garbage is renamed away, and erased afterwards."""
+        garbage = []
+        with self.locked(exclusive=True):
+            alive = {owner for owner in os.listdir(self.root + "/owners") if self._alive(owner)}
+            held = self._held(alive, ignore_own_pins)
+            for key in os.listdir(self.root + "/s"):
+                if key in held:
+                    continue
+                self._release(self.directory(key))
+                doomed = self.directory("trash." + key.removeprefix("trash."))
+                os.rename(self.directory(key), doomed)
+                garbage.append(doomed)
+                self._lower.pop(key, None)
+            for owner in os.listdir(self.root + "/owners"):
+                if owner not in alive:
+                    erase(self._owner_dir(owner))
+        for doomed in garbage:
+            erase(doomed)
+
+    def _held(self, alive: set[str], ignore_own_pins: bool) -> set[str]:
+        roots = {os.readlink(os.path.join(self.root, "chains", name)) for name in os.listdir(self.root + "/chains")}
+        roots.update(key for key in os.listdir(self.root + "/s") if key.partition(".")[0] in alive)
+        for owner in alive:
+            if not (ignore_own_pins and owner == self._owner):
+                names = os.listdir(self._owner_dir(owner))
+                roots.update(name.removeprefix("pin-") for name in names if name.startswith("pin-"))
+        held = set(roots)
+        for key in roots:
+            try:
+                held.update(self.lower(key))
+            except NotFound:
+                continue
+        return held
