@@ -1,0 +1,127 @@
+"""The build cache: which layer a step came to, under the key of everything the step depends on."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from lamella.oci.descriptor import Descriptor
+from lamella.oci.digest import DiffID, Digest
+from lamella.oci.image import LayerRef
+from lamella.store.blobs import BlobStore
+from lamella.store.database import Database
+
+#: a record's time of last use is written at most once an hour: a hit costs a read, not a write
+_USE_GRAIN_NS = 3_600_000_000_000
+_COLUMNS = (
+    "key, diff_id, media_type, digest, size, parent_chain, content_size, seconds, created, definition, contents, prefix"
+)
+
+
+class CacheRecord(NamedTuple):
+    """``key`` names (parent, definition, contents); ``prefix`` names (parent, definition) alone. ``layer`` is None for
+    a step that made none. ``content_size`` is in bytes, ``seconds`` what the step took, ``created`` ns since the epoch.
+    ``definition`` and ``contents`` say in the engine's words what the key was made of, to explain a miss."""
+
+    key: str
+    layer: LayerRef | None
+    parent_chain: str
+    content_size: int
+    seconds: float
+    created: int
+    definition: bytes | str = ""
+    contents: str = ""
+    prefix: str = ""
+
+
+class CacheStats(NamedTuple):
+    """``size`` is the bytes of the blobs that records name, each counted once."""
+
+    records: int
+    size: int
+
+
+class BuildCache:
+    """A record whose blob is missing, or has another size than it says, counts as absent."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._used: set[str] = set()
+
+    def get(self, key: str) -> CacheRecord | None:
+        """The record, its blob there and marked as in use."""
+        rows = self._database.query(f"SELECT {_COLUMNS}, last_used FROM cache WHERE key = ?", (key,))
+        if not rows:
+            return None
+        record = _record(rows[0])
+        if record.layer is not None and not self._blobs.touch(record.layer.blob):
+            return None
+        if time.time_ns() - rows[0][-1] > _USE_GRAIN_NS:
+            self._used.add(key)
+        return record
+
+    def put(self, record: CacheRecord) -> None:
+        """Keeps the record; one with the same key is replaced. It survives a kill from here on."""
+        layer = record.layer
+        blob = (layer.diff_id, layer.blob.media_type, layer.blob.digest, layer.blob.size) if layer else (None,) * 4
+        values = (
+            record.key, *blob, record.parent_chain, record.content_size, record.seconds, record.created,
+            record.definition, record.contents, record.prefix, time.time_ns(),
+        )  # fmt: skip
+        self._database.change(
+            f"INSERT OR REPLACE INTO cache ({_COLUMNS}, last_used) VALUES ({','.join('?' * len(values))})", values
+        )
+
+    def has_definition(self, prefix: str) -> bool:
+        """Whether any record has this prefix, whatever its contents."""
+        return bool(self._database.query("SELECT 1 FROM cache WHERE prefix = ? LIMIT 1", (prefix,)))
+
+    def with_definition(self, prefix: str) -> list[CacheRecord]:
+        """The records of this prefix, newest first, blobs there or not: what a miss is explained from."""
+        rows = self._database.query(f"SELECT {_COLUMNS} FROM cache WHERE prefix = ? ORDER BY created DESC", (prefix,))
+        return [_record(row) for row in rows]
+
+    def delete(self, keys: Iterable[str]) -> int:
+        """Removes records; returns how many there were. Their blobs stay until garbage is collected."""
+        values = [(key,) for key in keys]
+        return self._database.write(lambda connection: _delete(connection, values))
+
+    def unused_since(self, instant: int) -> list[str]:
+        """Keys of records not used since ``instant`` (ns since the epoch)."""
+        self.flush()
+        return [row[0] for row in self._database.query("SELECT key FROM cache WHERE last_used < ?", (instant,))]
+
+    def blobs(self) -> dict[Digest, int]:
+        """The blobs that records name, with their sizes."""
+        rows = self._database.query("SELECT DISTINCT digest, size FROM cache WHERE digest IS NOT NULL")
+        return {Digest(digest): size for digest, size in rows}
+
+    def stats(self) -> CacheStats:
+        count = self._database.query("SELECT count(*) FROM cache")[0][0]
+        there = [size for digest, size in self.blobs().items() if os.path.exists(self._blobs.path_of(digest))]
+        return CacheStats(count, sum(there))
+
+    def flush(self) -> None:
+        """Writes the times of last use that ``get`` gathered."""
+        if not self._used:
+            return
+        now = time.time_ns()
+        values = [(now, key) for key in self._used]
+        self._used = set()
+        self._database.write(lambda c: c.executemany("UPDATE cache SET last_used = ? WHERE key = ?", values))
+
+
+def _delete(connection: sqlite3.Connection, values: list[tuple[str]]) -> int:
+    return connection.executemany("DELETE FROM cache WHERE key = ?", values).rowcount if values else 0
+
+
+def _record(row: tuple[Any, ...]) -> CacheRecord:
+    key, diff_id, media_type, digest, size, parent, content_size, seconds, created, definition, contents, prefix = row[
+        :12
+    ]
+    layer = LayerRef(DiffID(diff_id), Descriptor(media_type, Digest(digest), size)) if digest else None
+    return CacheRecord(key, layer, parent, content_size, seconds, created, definition, contents, prefix)

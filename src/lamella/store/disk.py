@@ -1,0 +1,73 @@
+"""Files of the store: written whole or not at all, and disk errors in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lamella.errors import MachineError, NoSpace
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def disk_error(error: OSError, where: str, doing: str) -> MachineError:
+    """The error a user reads when the system refused ``doing`` (for example "write a blob") at ``where``."""
+    if error.errno in _FULL:
+        return NoSpace(
+            f"cannot {doing}: no space left on the device",
+            where=where,
+            hint="free some space with `lamella image prune`, or name a store elsewhere with --root",
+        )
+    if error.errno in _REFUSED:
+        return MachineError(
+            f"cannot {doing}: {(error.strerror or str(error)).lower()}",
+            where=where,
+            hint="name a store you may write to, with --root or LAMELLA_ROOT",
+            code="no-permission",
+        )
+    return MachineError(f"cannot {doing}: {error.strerror or error}", where=where)
+
+
+@contextmanager
+def disk_errors(where: str, doing: str) -> Iterator[None]:
+    """Turns OSError into MachineError or NoSpace."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, where, doing) from None
+
+
+def write_atomically(path: str, data: bytes, temporary: str) -> None:
+    """Writes ``temporary`` (on the same file system), syncs it and renames it to ``path``. Raises OSError; the
+    temporary file is gone then and ``path`` as it was."""
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except OSError:
+        remove_quietly(temporary)
+        raise
+
+
+def sync_path(path: str) -> None:
+    """Waits until a file (or the names in a folder) is on the disk. A file that is gone needs no waiting."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_quietly(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

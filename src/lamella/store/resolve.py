@@ -1,0 +1,93 @@
+"""What a user's words for an image mean."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lamella.errors import InputError, LamellaError, NotFound, StoreDamaged
+from lamella.oci.digest import Digest
+from lamella.oci.platform import Platform
+from lamella.oci.reference import parse_reference
+from lamella.store.layout import normal_name
+
+if TYPE_CHECKING:
+    from lamella.store.images import ImageTable
+    from lamella.store.mirror import StoredImage
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{2,64})")
+
+
+def resolve_image(table: ImageTable, text: str, platform: Platform | None) -> StoredImage:
+    """A name wins over an ID prefix, as in Docker. See ``ImageTable.resolve``."""
+    image = _by_name(table, text) or _by_digest(table, text) or _by_id(table, text)
+    if image is None:
+        _refuse_broken(table, text)
+        raise not_found(table, text)
+    return image if platform is None else table.at_platform(image, platform)
+
+
+def not_found(table: ImageTable, text: str) -> NotFound:
+    """The error for an image that is not there, with the nearest name as a hint."""
+    import difflib
+
+    names = [name for image in table.list() for name in image.names]
+    near = difflib.get_close_matches(normal_name(text), names, n=1, cutoff=0.6)
+    if not near:
+        repository = normal_name(text).rpartition(":")[0]
+        near = [name for name in names if name.rpartition(":")[0] == repository][:1]
+    hint = f"did you mean {near[0]}?" if near else "`lamella image ls` shows what there is"
+    return NotFound(f"the store has no image {text!r}", hint=hint)
+
+
+def _by_name(table: ImageTable, text: str) -> StoredImage | None:
+    name, at, digest = text.partition("@")
+    image = table.named(normal_name(text) if not at else normal_name(name))
+    if not at:
+        return image
+    wanted = Digest.parse(digest)
+    if image is not None and wanted in (image.descriptor.digest, image.root.digest):
+        return image
+    # name@digest: the digest decides; the name has to be one of that image's repositories
+    found = _by_digest(table, digest)
+    repository = parse_reference(name).familiar_repository
+    if found is not None and repository in {other.rpartition(":")[0] for other in found.names}:
+        return found
+    return None
+
+
+def _by_digest(table: ImageTable, text: str) -> StoredImage | None:
+    if not text.startswith("sha256:") or len(text) != 71:
+        return None
+    images = table.list()
+    for image in images:
+        if text in (image.descriptor.digest, image.root.digest):
+            return image
+    return next((image for image in images if text == image.image_id), None)
+
+
+def _by_id(table: ImageTable, text: str) -> StoredImage | None:
+    match = _ID.fullmatch(text)
+    found = table.with_id_prefix(match[1]) if match else []
+    if len(found) > 1:
+        listed = ", ".join(f"{image.image_id.short} ({(image.names or ('<none>',))[0]})" for image in found[:5])
+        raise InputError(
+            f"the ID prefix {text!r} fits {len(found)} images: {listed}",
+            hint="write more digits of the one you mean",
+            code="ambiguous",
+        )
+    return found[0] if found else None
+
+
+def _refuse_broken(table: ImageTable, text: str) -> None:
+    try:
+        name = normal_name(text)
+    except LamellaError:
+        return
+    for broken in table.broken():
+        if broken.name == name or broken.digest == text:
+            raise StoreDamaged(
+                f"the image {text} cannot be read: {broken.problem}",
+                where=str(broken.digest),
+                hint="pull, load or build it again; `lamella image verify` lists all that is damaged",
+            )
