@@ -1,0 +1,58 @@
+"""What a stage stands on: an image of the store, another stage, or nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lamella.build.level import Level
+from lamella.build.machine import Machine
+from lamella.errors import ImageInvalid, LamellaError, NotFound
+from lamella.oci.config import HistoryEntry
+from lamella.oci.image import Image
+from lamella.plan.stage import StageState
+
+
+class Base(NamedTuple):
+    """``state`` is None for scratch. ``image`` is set where the stage stands on an image directly."""
+
+    level: Level | None
+    state: StageState | None
+    history: tuple[HistoryEntry, ...] = ()
+    created: str = ""
+    image: Image | None = None
+
+
+def open_image(machine: Machine, reference: str, where: str) -> Image:
+    """An image of the local store. Raises NotFound with ``where`` and what can be done."""
+    try:
+        stored = machine.store.images.resolve(reference)
+    except NotFound as error:
+        raise NotFound(
+            f"the base image {reference!r} is not in the local store",
+            where=where,
+            detail=error.hint,
+            hint=f"make it: 'lamella import rootfs.tar {reference}' or 'lamella load -i FILE' (pulling is to come)",
+            code="missing-base",
+        ) from None
+    except LamellaError as error:
+        error.where = f"{where} ({error.where})" if error.where else where
+        raise
+    return stored.image
+
+
+def image_level(image: Image, where: str) -> Level | None:
+    """The layers of an image, one level each. Raises ImageInvalid where manifest and config disagree."""
+    if len(image.config.diff_ids) != len(image.manifest.layers):
+        raise ImageInvalid(
+            f"the image's manifest has {len(image.manifest.layers)} layers, its config {len(image.config.diff_ids)}",
+            where=where,
+        )
+    level: Level | None = None
+    for layer in image.layers:
+        level = Level(level, layer)
+    return level
+
+
+def base_of_image(image: Image, where: str) -> Base:
+    state = StageState(image.config.config, image.config.platform)
+    return Base(image_level(image, where), state, image.config.history, image.config.created, image)

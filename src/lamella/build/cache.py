@@ -1,0 +1,77 @@
+"""The build cache: a step's layer, found by what the step depends on.
+
+A key is made of the chain ID below the step, the step's definition, and for COPY the names, metadata and content of
+its files, never their times. The chain ID is of the layers themselves, so a step made again with an equal result
+brings the rest of the stage back from the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from lamella.build.copyplan import Found
+from lamella.build.level import Level, chain_of
+from lamella.build.machine import Machine, content_size
+from lamella.filetree.entry import Entry
+from lamella.layer.packed import PackedLayer
+from lamella.plan.key import cache_key
+from lamella.store.cache import CacheRecord
+
+
+def prefix_of(level: Level | None, definition: bytes) -> str:
+    """The key without the contents."""
+    return cache_key(chain_of(level) or "", definition)
+
+
+def find(machine: Machine, level: Level | None, definition: bytes, contents: str = "") -> CacheRecord | None:
+    """None also where the level below is still being packed: it was made just now, so what follows cannot be known."""
+    if level is not None and not level.settled:
+        return None
+    return machine.store.cache.get(cache_key(chain_of(level) or "", definition, contents))
+
+
+def may_hit(machine: Machine, level: Level | None, definition: bytes) -> bool:
+    """Whether looking at the contents can be worth it: is anything known of this step on this base?"""
+    return machine.store.cache.has_definition(prefix_of(level, definition))
+
+
+def record(
+    machine: Machine, level: Level | None, definition: bytes, contents: str, packed: PackedLayer, *, seconds: float
+) -> None:
+    """Remembers the layer a step made on ``level`` (waits for the level's own packing)."""
+    below = chain_of(level) or ""
+    machine.store.cache.put(
+        CacheRecord(
+            key=cache_key(below, definition, contents),
+            prefix=cache_key(below, definition),
+            layer=packed.ref,
+            parent_chain=below,
+            content_size=content_size(packed.entries),
+            seconds=seconds,
+            created=machine.started,
+            definition=definition,
+            contents=contents,
+        )
+    )
+
+
+def contents_key(found: Iterable[Found], digests: dict[str, str], with_owner: bool) -> str:
+    """One digest over all that COPY reads: names, kinds, modes, owners (``with_owner``), link targets, contents."""
+    state = hashlib.sha256()
+    for one in found:
+        state.update(f"{one.pattern}\0{one.name}\0".encode("utf-8", "surrogateescape"))
+        top = one.entry._replace(path="") if one.entry.kind != "d" else Entry("", "d", 0)
+        state.update(_line(top, digests.get(one.path, ""), 0, with_owner))
+        cut = len(one.path) + 1 if one.path else 0
+        state.update(b"".join([_line(entry, digests.get(entry.path, ""), cut, with_owner) for entry in one.below]))
+    return state.hexdigest()
+
+
+def _line(entry: Entry, digest: str, cut: int, with_owner: bool) -> bytes:
+    owner = f"{entry.uid}:{entry.gid}" if with_owner else ""
+    text = f"{entry.path[cut:]}\0{entry.kind}\0{entry.mode:o}\0{owner}\0{entry.link}\0{digest}\0"
+    line = text.encode("utf-8", "surrogateescape")
+    if entry.major or entry.minor or entry.xattrs:
+        line += repr((entry.major, entry.minor, entry.xattrs)).encode()
+    return line + b"\n"

@@ -1,0 +1,254 @@
+"""From a request to an image: plans, builds the needed stages side by side, assembles the target."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from lamella.build.base import Base, base_of_image, image_level, open_image
+from lamella.build.filedigests import FileDigests
+from lamella.build.level import Level, stack
+from lamella.build.machine import Machine
+from lamella.build.request import BuildRequest, BuildResult
+from lamella.build.sources import ContextSource, CopySource, TreeSource
+from lamella.build.stage_build import StageResult, build_stage
+from lamella.build.task import Task
+from lamella.build.work import Work
+from lamella.errors import ContextError, Interrupted, NotSupported
+from lamella.events import Emit, ImageWritten, Note, ignore
+from lamella.image.assemble import assemble
+from lamella.oci.platform import normalize_platform
+from lamella.plan.graph import plan_document
+from lamella.plan.ignore import IgnoreFile, parse_ignore
+from lamella.plan.lower import lower_stage
+from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage
+from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
+from lamella.store.store import Store
+from lamella.syntax.parser import parse
+
+IMAGE_PREFIX = "docker-image://"
+
+
+def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
+    """Builds and stores the image. Raises LamellaError of every kind; the store is whole whatever happens."""
+    started = time.perf_counter()
+    plan = plan_request(request)
+    for warning in plan.warnings:
+        emit(Note("warning", warning.message, warning.where))
+    enter_private_mounts_if_root()
+    machine = Machine(
+        store,
+        emit,
+        epoch=request.epoch,
+        compression=request.compression,
+        runtime=request.runtime,
+        backend=request.backend,
+    )
+    try:
+        results = _Stages(request, plan, machine).run()
+        return _finish(request, plan, machine, results, started)
+    finally:
+        machine.cancelled.set()
+        machine.close()
+
+
+def plan_request(request: BuildRequest) -> Plan:
+    """Parses and plans, touching nothing."""
+    host = normalize_platform("linux", os.uname().machine)
+    options = PlanOptions(
+        build_args=request.build_args,
+        target=request.target,
+        build_platform=host,
+        target_platform=request.platform or host,
+        named_contexts=tuple(name for name, _ in request.named_contexts),
+        labels=request.labels,
+    )
+    return plan_document(parse(request.text, request.name), options)
+
+
+def enter_private_mounts_if_root() -> None:
+    """Before any thread starts: what is mounted from here on goes with this process."""
+    if os.geteuid() == 0:
+        from lamella.snapshot.namespace import enter_private_mounts
+
+        enter_private_mounts()
+
+
+class _Stages:
+    """The needed stages and what they wait for. One stage runs in the calling thread, several on their own."""
+
+    def __init__(self, request: BuildRequest, plan: Plan, machine: Machine) -> None:
+        self._request = request
+        self._plan = plan
+        self._machine = machine
+        self._tasks: dict[int, Task[StageResult]] = {}
+        self._results: dict[int, StageResult] = {}
+        self._guard = threading.Lock()
+        self._sources: dict[Source, CopySource] = {}
+        self._digests: list[FileDigests] = []
+
+    def run(self) -> dict[int, StageResult]:
+        """Results by stage number. On an error or Ctrl-C all other stages are cancelled first."""
+        order = self._plan.order
+        try:
+            if len(order) == 1:
+                self._results[order[0]] = self._build(self._plan.stages[order[0]])
+            else:
+                self._run_side_by_side(order)
+        finally:
+            for digests in self._digests:
+                digests.save()
+        return self._results
+
+    def _run_side_by_side(self, order: tuple[int, ...]) -> None:
+        for number in order:
+            stage = self._plan.stages[number]
+            self._tasks[number] = Task(lambda stage=stage: self._cancelling(stage), f"stage {number}")  # type: ignore[misc]
+        first_error: BaseException | None = None
+        for number in order:
+            try:
+                self._results[number] = self._tasks[number].result()
+            except KeyboardInterrupt:
+                self._machine.cancelled.set()
+                for task in self._tasks.values():
+                    task.wait()
+                raise
+            except BaseException as error:
+                if first_error is None or isinstance(first_error, Interrupted):
+                    first_error = error
+        if first_error is not None:
+            raise first_error
+
+    def _cancelling(self, stage: Stage) -> StageResult:
+        try:
+            return self._build(stage)
+        except BaseException:
+            self._machine.cancelled.set()
+            raise
+
+    def result(self, number: int) -> StageResult:
+        """A finished stage; waits for it."""
+        return self._results[number] if number in self._results else self._tasks[number].result()
+
+    def _build(self, stage: Stage) -> StageResult:
+        base = self._base(stage)
+        lowered = lower_stage(self._plan, stage, base.state)
+        for warning in lowered.warnings:
+            self._machine.emit(Note("warning", warning.message, warning.where))
+        work = Work(
+            self._machine,
+            self._open_source,
+            use_cache=not self._request.no_cache,
+            network=self._request.network,
+        )
+        return build_stage(work, lowered, base)
+
+    def _base(self, stage: Stage) -> Base:
+        where = self._plan.document.where(stage.from_.node.line)
+        match stage.base:
+            case BaseStage(number):
+                below = self.result(number)
+                return Base(below.level, below.state, below.history, below.created, below.base.image)
+            case BaseImage(reference):
+                image = open_image(self._machine, self._named(reference, where), where)
+                wanted = stage.platform or self._plan.options.target_platform
+                if not image.config.platform.matches(wanted):
+                    message = f"{reference} is {image.config.platform}, the build is for {wanted}"
+                    self._machine.emit(Note("warning", message, where))
+                return base_of_image(image, where)
+            case _:
+                return Base(None, None)
+
+    def _named(self, reference: str, where: str) -> str:
+        """A ``--build-context`` may stand in for an image."""
+        value = dict(self._request.named_contexts).get(reference)
+        if value is None:
+            return reference
+        if not value.startswith(IMAGE_PREFIX):
+            raise NotSupported(
+                f"the build context {reference!r} is used as a base image and is no image",
+                where=where,
+                hint=f"write --build-context {reference}={IMAGE_PREFIX}NAME",
+            )
+        return value.removeprefix(IMAGE_PREFIX)
+
+    def _open_source(self, source: Source, where: str) -> CopySource:
+        if isinstance(source, SourceStage):
+            level = self.result(source.number).level  # outside the guard: it may take long
+        with self._guard:
+            if source not in self._sources:
+                match source:
+                    case SourceStage():
+                        self._sources[source] = self._tree_source(level)
+                    case SourceImage(reference):
+                        self._sources[source] = self._named_source(reference, where)
+                    case SourceContext(""):
+                        self._sources[source] = self._context(self._request.context, where)
+                    case SourceContext(name):
+                        self._sources[source] = self._named_source(name, where)
+            return self._sources[source]
+
+    def _named_source(self, name: str, where: str) -> CopySource:
+        value = dict(self._request.named_contexts).get(name, IMAGE_PREFIX + name)
+        if value.startswith(IMAGE_PREFIX):
+            image = open_image(self._machine, value.removeprefix(IMAGE_PREFIX), where)
+            return self._tree_source(image_level(image, where))
+        return self._context(value, where)
+
+    def _tree_source(self, level: Level | None) -> TreeSource:
+        return TreeSource(self._machine.tree(level), lambda: self._machine.view(level))
+
+    def _context(self, folder: str | None, where: str) -> ContextSource:
+        if folder is None:
+            raise ContextError(
+                "this build has no context, and the instruction reads from it",
+                where=where,
+                hint="give a folder: lamella build -f Dockerfile FOLDER",
+            )
+        root = os.path.abspath(folder)
+        if not os.path.isdir(root):
+            raise ContextError("the build context is not a folder", where=folder)
+        digests = FileDigests(self._machine.store.digests, root)
+        self._digests.append(digests)
+        dockerfile = self._request.dockerfile if folder == self._request.context else None
+        return ContextSource(root, read_ignore_file(root, dockerfile), digests)
+
+
+def read_ignore_file(root: str, dockerfile: str | None) -> IgnoreFile | None:
+    """The ignore file of a context: ``<Dockerfile>.dockerignore`` beside that, else ``.dockerignore`` in the context;
+    None where there is neither."""
+    candidates = [f"{dockerfile}.dockerignore"] if dockerfile else []
+    for path in (*candidates, os.path.join(root, ".dockerignore")):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                return parse_ignore(file.read(), os.path.relpath(path, root))
+    return None
+
+
+def _finish(
+    request: BuildRequest, plan: Plan, machine: Machine, results: dict[int, StageResult], started: float
+) -> BuildResult:
+    """Waits for the layers, puts the image together and stores it under its names."""
+    target = results[plan.target]
+    layers = tuple(level.layer for level in stack(target.level))
+    image = assemble(
+        base=target.base.image,
+        layers=layers,
+        config=target.state.config,
+        platform=target.state.platform,
+        history=target.history,
+        created=target.created,
+        annotations=request.annotations,
+    )
+    stored = machine.store.images.put(image.manifest.raw, image.config.raw, request.tags)
+    machine.emit(ImageWritten(str(image.manifest.digest), str(image.config.image_id), request.tags))
+    reports = tuple(report for number in plan.order for report in results[number].reports)
+    return BuildResult(
+        stored.descriptor,
+        image.config,
+        request.tags,
+        reports,
+        time.perf_counter() - started,
+        plan.warnings,
+    )

@@ -1,0 +1,174 @@
+"""What a build works with on this machine: the store, a snapshotter and a runtime, made when first needed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamella.build.level import Level, stack, tree_of
+from lamella.build.task import Task
+from lamella.errors import Interrupted, LamellaError
+from lamella.events import Emit
+from lamella.filetree.entry import Entry
+from lamella.layer.packed import PackedLayer, PackItem
+from lamella.oci.image import LayerRef
+from lamella.snapshot.protocol import Snapshot, Snapshotter
+from lamella.store.store import Store
+
+if TYPE_CHECKING:
+    from lamella.runtime.protocol import Runner
+
+
+class Machine:
+    """One build's tools. Used by several threads; what they share is guarded here."""
+
+    def __init__(
+        self, store: Store, emit: Emit, *, epoch: int | None, compression: str, runtime: str | None, backend: str
+    ) -> None:
+        self.store = store
+        self.emit = emit
+        self.epoch = epoch
+        self.started = time.time_ns() if epoch is None else min(time.time_ns(), epoch * 10**9)
+        self.cancelled = threading.Event()
+        self._compression = compression
+        self._runtime = runtime
+        self._backend = backend
+        self._lock = threading.RLock()
+        self._open = ExitStack()
+        self._snapshotter: Snapshotter | None = None
+        self._runner: Runner | None = None
+        self._views: dict[int, str] = {}
+        self._temporary: str | None = None
+        self._spooled = 0
+
+    def close(self) -> None:
+        """Unmounts every view that was opened."""
+        self._open.close()
+
+    def check_cancelled(self) -> None:
+        """Raises Interrupted once the build was cancelled (Ctrl-C, or another stage failed)."""
+        if self.cancelled.is_set():
+            raise Interrupted("the build was cancelled")
+
+    @property
+    def snapshotter(self) -> Snapshotter:
+        with self._lock:
+            if self._snapshotter is None:
+                from lamella.snapshot import open_snapshotter
+
+                self._snapshotter = open_snapshotter(
+                    os.path.join(self.store.root, "lamella", "snapshots"), self._backend
+                )
+            return self._snapshotter
+
+    @property
+    def runner(self) -> Runner:
+        """Raises NoRuntime or NoPrivilege."""
+        with self._lock:
+            if self._runner is None:
+                from lamella.runtime import find_runner
+
+                self._runner = find_runner(os.path.join(self.store.root, "lamella", "run"), self._runtime)
+            return self._runner
+
+    def require_runner(self) -> None:
+        """Raises NoRuntime or NoPrivilege before anything is prepared for a RUN."""
+        assert self.runner is not None
+
+    def contents(self, layer: LayerRef) -> list[Entry]:
+        """A layer's table of contents."""
+        self.store.layers.ensure_toc(layer)
+        return list(self.store.layers.toc(layer.diff_id))
+
+    def tree(self, level: Level | None) -> dict[str, Entry]:
+        return tree_of(level, self.contents)
+
+    def snapshot(self, level: Level | None) -> Snapshot | None:
+        """The level as files on disk: unpacks those of its layers that no snapshot holds yet."""
+        with self._lock:
+            if level is None or level.snapshot is not None:
+                return level.snapshot if level is not None else None
+            found = self.snapshotter.find(level.chain)
+            if found is None:
+                below = self.snapshot(level.below)
+                found = self._unpack(level, below)
+            level.snapshot = found
+            return found
+
+    def _unpack(self, level: Level, below: Snapshot | None) -> Snapshot:
+        from lamella.layer.compression import open_decompressed
+
+        layer = level.layer
+        with (
+            self.store.blobs.open_blob(layer.blob) as stream,
+            open_decompressed(stream, where=layer.blob.digest) as tar,
+        ):
+            return self.snapshotter.unpack(below, tar, level.chain, layer.diff_id)
+
+    def view(self, level: Level | None) -> str:
+        """A read-only root file system of the level, there until the build ends."""
+        with self._lock:
+            key = id(level)
+            if key not in self._views:
+                self._views[key] = self._open.enter_context(self.snapshotter.view(self.snapshot(level)))
+            return self._views[key]
+
+    def spool(self, content: BinaryIO) -> str:
+        """Writes a stream to a temporary file that goes with the build; returns its path."""
+        with self._lock:
+            if self._temporary is None:
+                import tempfile
+
+                folder = os.path.join(self.store.root, "lamella", "tmp")
+                self._temporary = self._open.enter_context(tempfile.TemporaryDirectory(dir=folder))
+            self._spooled += 1
+            path = f"{self._temporary}/{self._spooled}"
+        with open(path, "xb") as file:
+            while chunk := content.read(1 << 20):
+                file.write(chunk)
+        return path
+
+    def pack(
+        self,
+        items: Callable[[], Iterable[PackItem]],
+        where: str,
+        then: Callable[[PackedLayer], None],
+    ) -> Task[LayerRef]:
+        """Packs a layer into the store on a thread of its own. ``then`` is called there with the result, before
+        anyone who waits sees it. An error without a place gets ``where``."""
+
+        def work() -> LayerRef:
+            from lamella.layer.pack import pack_layer
+
+            try:
+                with self.store.blobs.writer(hashing=False) as sink:
+                    packed = pack_layer(
+                        items(),
+                        sink,
+                        compression=self._compression,
+                        clamp_mtime=self.epoch,
+                        cancelled=self.cancelled.is_set,
+                    )
+                    sink.commit(trusted=packed.blob.digest, size=packed.blob.size)
+                self.store.layers.record(packed)
+                then(packed)
+            except LamellaError as error:
+                error.where = error.where or where
+                raise
+            return packed.ref
+
+        return Task(work, f"pack {where}")
+
+
+def content_size(entries: Iterable[Entry]) -> int:
+    """Bytes of file content in a layer."""
+    return sum(entry.size for entry in entries)
+
+
+def all_layers(level: Level | None) -> tuple[LayerRef, ...]:
+    """Bottom first; waits for the packing."""
+    return tuple(one.layer for one in stack(level))

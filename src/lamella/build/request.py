@@ -1,0 +1,66 @@
+"""What a build is asked for, and what comes of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lamella.oci.config import ImageConfig
+from lamella.oci.descriptor import Descriptor
+from lamella.oci.image import LayerRef
+from lamella.oci.platform import Platform
+from lamella.plan.stage import Warning_
+
+
+class BuildRequest(NamedTuple):
+    """``context`` is the folder of the build context, None for none at all; ``text`` the Dockerfile's text and
+    ``name`` what messages call it (relative to the context where it lies inside).
+
+    ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
+    ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later.
+    """
+
+    context: str | None
+    text: str
+    name: str
+    dockerfile: str | None = None
+    tags: tuple[str, ...] = ()
+    target: str | None = None
+    build_args: tuple[tuple[str, str], ...] = ()
+    platform: Platform | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    named_contexts: tuple[tuple[str, str], ...] = ()
+    network: str = "default"
+    no_cache: bool = False
+    epoch: int | None = None
+    compression: str = "gzip"
+    runtime: str | None = None
+    backend: str = "auto"
+
+
+class StepReport(NamedTuple):
+    """One step of a build. ``size`` is the content of its layer in bytes, None where it made none."""
+
+    stage: int
+    where: str
+    keyword: str
+    text: str
+    cached: bool
+    seconds: float
+    size: int | None
+    layer: LayerRef | None
+
+
+class BuildResult(NamedTuple):
+    """``manifest`` describes the image in the store; ``steps`` are those of all stages built, target last."""
+
+    manifest: Descriptor
+    config: ImageConfig
+    names: tuple[str, ...]
+    steps: tuple[StepReport, ...]
+    seconds: float
+    warnings: tuple[Warning_, ...] = ()
+
+    @property
+    def image_id(self) -> str:
+        return str(self.config.image_id)

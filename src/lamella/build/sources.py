@@ -1,0 +1,223 @@
+"""Where COPY and ADD read from: the build context on disk, or the file system of a stage or an image.
+
+Both look alike to the copy: entries by path, names of a folder, a place on this machine where the bytes lie.
+Paths are relative to the source's root, ``""`` is the root itself; symlinks never lead out of it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from lamella.build.filedigests import FileDigests
+from lamella.errors import ContextError
+from lamella.filetree import entry as kinds
+from lamella.filetree.entry import Entry
+from lamella.plan.ignore import Decision, IgnoreFile
+
+#: a symlink that leads through more than this many others is a loop (Linux's own limit)
+MAX_LINKS = 40
+
+_KINDS = {
+    stat.S_IFREG: kinds.FILE,
+    stat.S_IFDIR: kinds.DIRECTORY,
+    stat.S_IFLNK: kinds.SYMLINK,
+    stat.S_IFCHR: kinds.CHARACTER_DEVICE,
+    stat.S_IFBLK: kinds.BLOCK_DEVICE,
+    stat.S_IFIFO: kinds.FIFO,
+}
+
+
+class CopySource(Protocol):
+    """What COPY reads."""
+
+    def lookup(self, path: str) -> Entry | None:
+        """The entry itself, symlinks not followed; None where there is none, or the ignore file leaves it out."""
+        ...
+
+    def names(self, path: str) -> list[str]:
+        """Sorted names in a folder, those left out by the ignore file included when something below may be in."""
+        ...
+
+    def place(self, path: str) -> str:
+        """Path on this machine to read a file's bytes from."""
+        ...
+
+    def digests(self, files: Iterable[Entry], known: dict[str, str]) -> dict[str, str]:
+        """Content digests of regular files, by path; ``known`` are those that were computed just now."""
+        ...
+
+    def why_missing(self, path: str) -> str | None:
+        """A sentence when the path is there and left out on purpose."""
+        ...
+
+    def is_left_out(self, path: str) -> bool:
+        """Whether this very path is left out on purpose (a folder may still be walked for what is below it)."""
+        ...
+
+    def link_group(self, entry: Entry) -> object | None:
+        """Equal for all names of one file; None for a file with a single name."""
+        ...
+
+
+class ContextSource:
+    """A folder on this machine, through its ignore file. Looks only at what is asked for, each file once."""
+
+    def __init__(self, root: str, ignore: IgnoreFile | None = None, digests: FileDigests | None = None) -> None:
+        self.root = root
+        self._ignore = ignore
+        self._digests = digests
+        self._stats: dict[str, os.stat_result | None] = {}
+        self._entries: dict[str, Entry | None] = {}
+
+    def lookup(self, path: str) -> Entry | None:
+        if path in self._entries:
+            return self._entries[path]
+        entry = self._read(path)
+        self._entries[path] = entry
+        return entry
+
+    def names(self, path: str) -> list[str]:
+        found = []
+        try:
+            listing = os.scandir(self.place(path))
+        except FileNotFoundError:
+            return []
+        prefix = path + "/" if path else ""
+        with listing:
+            for item in listing:
+                child = prefix + item.name
+                if self._left_out(child) and not (
+                    item.is_dir(follow_symlinks=False) and self._ignore and not self._ignore.may_skip_directory(child)
+                ):
+                    continue
+                found.append(item.name)
+                if child not in self._stats:
+                    self._stats[child] = item.stat(follow_symlinks=False)
+        found.sort()
+        return found
+
+    def place(self, path: str) -> str:
+        return f"{self.root}/{path}" if path else self.root
+
+    def digests(self, files: Iterable[Entry], known: dict[str, str]) -> dict[str, str]:
+        assert self._digests is not None
+        return self._digests.of(files, self._stats, known)
+
+    def why_missing(self, path: str) -> str | None:
+        decision = self._decision(path)
+        if decision is None or not decision.ignored or not os.path.lexists(self.place(path)):
+            return None
+        assert self._ignore is not None
+        return f"{self._ignore.name}:{decision.line} ({decision.pattern}) leaves {path!r} out of the build context"
+
+    def is_left_out(self, path: str) -> bool:
+        return self._left_out(path)
+
+    def link_group(self, entry: Entry) -> object | None:
+        found = self._stats.get(entry.path)
+        return (found.st_dev, found.st_ino) if found is not None and found.st_nlink > 1 else None
+
+    def _decision(self, path: str) -> Decision | None:
+        return self._ignore.decide(path) if self._ignore is not None and path else None
+
+    def _left_out(self, path: str) -> bool:
+        decision = self._decision(path)
+        return decision is not None and decision.ignored
+
+    def _read(self, path: str) -> Entry | None:
+        if path in self._stats:
+            found = self._stats[path]
+        else:
+            try:
+                found = os.lstat(self.place(path))
+            except (FileNotFoundError, NotADirectoryError):
+                found = None
+            except OSError as error:
+                raise ContextError(f"cannot read: {error.strerror}", where=path) from None
+            if found is not None and self._left_out(path) and not stat.S_ISDIR(found.st_mode):
+                found = None
+            self._stats[path] = found
+        return None if found is None else self._entry(path, found)
+
+    def _entry(self, path: str, found: os.stat_result) -> Entry | None:
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode))
+        if kind is None:  # a socket
+            return None
+        size = found.st_size if kind == kinds.FILE else 0
+        link = os.readlink(self.place(path)) if kind == kinds.SYMLINK else ""
+        mode = found.st_mode & 0o7777
+        return Entry(path, kind, mode, 0, 0, size, found.st_mtime_ns, link)
+
+
+class TreeSource:
+    """The merged file system of a finished stage or an image: metadata from tables of contents, bytes from a view."""
+
+    def __init__(self, tree: Mapping[str, Entry], open_view: Callable[[], str]) -> None:
+        self._tree = tree
+        self._open_view = open_view
+        self._children: dict[str, list[str]] | None = None
+
+    def lookup(self, path: str) -> Entry | None:
+        if not path:
+            return self._tree.get("") or Entry("", kinds.DIRECTORY, 0o755)
+        return self._tree.get(path)
+
+    def names(self, path: str) -> list[str]:
+        if self._children is None:
+            self._children = _children_of(self._tree)
+        return self._children.get(path, [])
+
+    def place(self, path: str) -> str:
+        return f"{self._open_view()}/{path}"
+
+    def digests(self, files: Iterable[Entry], known: dict[str, str]) -> dict[str, str]:
+        return {entry.path: entry.digest for entry in files}
+
+    def why_missing(self, path: str) -> str | None:
+        return None
+
+    def is_left_out(self, path: str) -> bool:
+        return False
+
+    def link_group(self, entry: Entry) -> object | None:
+        return entry.link if entry.kind == kinds.HARDLINK else None
+
+
+def _children_of(tree: Mapping[str, Entry]) -> dict[str, list[str]]:
+    children: dict[str, list[str]] = {}
+    for path in sorted(tree):
+        if path:
+            parent, _, name = path.rpartition("/")
+            children.setdefault(parent, []).append(name)
+    return children
+
+
+def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = True) -> str:
+    """``path`` with its symlinks resolved inside the root; parts that do not exist are kept as they are.
+
+    ``last`` False leaves a symlink at the end alone. Raises ContextError on a loop.
+    """
+    pending = [part for part in path.split("/") if part not in ("", ".")]
+    pending.reverse()
+    done: list[str] = []
+    links = 0
+    while pending:
+        part = pending.pop()
+        if part == "..":
+            del done[-1:]
+            continue
+        here = "/".join((*done, part))
+        entry = lookup(here)
+        if entry is None or entry.kind != kinds.SYMLINK or (not pending and not last):
+            done.append(part)
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise ContextError(f"too many levels of symbolic links at {here!r}", where=path)
+        if entry.link.startswith("/"):
+            done.clear()
+        pending.extend(reversed([step for step in entry.link.split("/") if step not in ("", ".")]))
+    return "/".join(done)

@@ -1,0 +1,114 @@
+"""Builds one stage: its steps in order, each by the file that knows its kind."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from lamella.build.base import Base
+from lamella.build.copy_step import execute_copy
+from lamella.build.instant import format_instant
+from lamella.build.level import Level
+from lamella.build.request import StepReport
+from lamella.build.run_step import execute_run
+from lamella.build.work import Outcome, Work
+from lamella.build.workdir_step import execute_workdir
+from lamella.errors import LamellaError
+from lamella.events import StepErrored, StepFinished, StepStarted
+from lamella.oci.config import HistoryEntry
+from lamella.plan.stage import LoweredStage, StageState
+from lamella.plan.step import ConfigStep, CopyStep, RunStep, Step, WorkdirStep
+
+#: what BuildKit writes into the comment of every history entry
+HISTORY_COMMENT = "buildkit.dockerfile.v0"
+
+
+class StageResult(NamedTuple):
+    """A finished stage. ``reports`` are functions of no arguments: they wait for the packing."""
+
+    base: Base
+    level: Level | None
+    state: StageState
+    history: tuple[HistoryEntry, ...]
+    created: str
+    reports: tuple[StepReport, ...]
+
+
+def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
+    """Runs the stage's steps on ``base``. Raises what a step raises, with its ``file:line``."""
+    machine = work.machine
+    level = base.level
+    history = list(base.history)
+    created = base.created
+    done: list[tuple[Step, Outcome, float]] = []
+    label = _labels(lowered)
+    for number, step in enumerate(lowered.steps):
+        machine.check_cancelled()
+        if isinstance(step, ConfigStep):
+            if step.info.history:
+                history.append(
+                    HistoryEntry(
+                        created or format_instant(machine.started),
+                        step.info.created_by,
+                        comment=HISTORY_COMMENT,
+                        empty_layer=True,
+                    )
+                )
+            continue
+        key = f"{lowered.stage.number}.{number}"
+        machine.emit(StepStarted(key, next(label), step.info.text, step.info.where))
+        started = time.perf_counter()
+        try:
+            outcome = _execute(work._replace(step=key), level, step)
+        except LamellaError as error:
+            machine.emit(StepErrored(key, str(error)))
+            raise
+        seconds = time.perf_counter() - started
+        level = outcome.level
+        if outcome.created is not None:
+            created = format_instant(outcome.created)
+        history.append(
+            HistoryEntry(
+                created or format_instant(machine.started),
+                step.info.created_by,
+                comment=HISTORY_COMMENT,
+                empty_layer=not outcome.layer,
+            )
+        )
+        machine.emit(StepFinished(key, outcome.cached, seconds, None))
+        done.append((step, outcome, seconds))
+    reports = tuple(_report(lowered, *one) for one in done)
+    return StageResult(base, level, lowered.state, tuple(history), created, reports)
+
+
+def _execute(work: Work, level: Level | None, step: Step) -> Outcome:
+    match step:
+        case RunStep():
+            return execute_run(work, level, step)
+        case CopyStep():
+            return execute_copy(work, level, step)
+        case WorkdirStep():
+            return execute_workdir(work, level, step)
+        case ConfigStep():
+            return Outcome(level)
+
+
+def _labels(lowered: LoweredStage):  # type: ignore[no-untyped-def]
+    """``[build 2/5]``: FROM is the first, as BuildKit counts."""
+    total = 1 + sum(not isinstance(step, ConfigStep) for step in lowered.steps)
+    name = f"{lowered.stage.name} " if lowered.stage.name else ""
+    return iter([f"[{name}{number}/{total}]" for number in range(2, total + 1)])
+
+
+def _report(lowered: LoweredStage, step: Step, outcome: Outcome, seconds: float) -> StepReport:
+    size = outcome.size() if outcome.size is not None else None
+    return StepReport(
+        lowered.stage.number,
+        step.info.where,
+        step.info.keyword,
+        step.info.text,
+        outcome.cached,
+        seconds,
+        size,
+        outcome.level.layer if outcome.layer and outcome.level is not None else None,
+    )

@@ -1,0 +1,94 @@
+"""What a step is given to work with, and what it gives back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from lamella.build import cache
+from lamella.build.level import Level, chain_of
+from lamella.build.machine import Machine, content_size
+from lamella.build.sources import CopySource
+from lamella.layer.packed import PackedLayer, PackItem
+from lamella.oci.digest import chain_id
+from lamella.plan.step import Source
+from lamella.snapshot.protocol import Snapshot
+from lamella.store.cache import CacheRecord
+
+
+def _no_contents(packed: PackedLayer) -> str:
+    return ""
+
+
+class Outcome(NamedTuple):
+    """``level`` is the file system after the step. ``layer`` False: the step made none. ``created`` is the time for
+    the history in nanoseconds, None for now. ``size`` waits for the packing; None where there is no layer."""
+
+    level: Level | None
+    layer: bool = False
+    cached: bool = False
+    created: int | None = None
+    size: Callable[[], int] | None = None
+
+
+class Work(NamedTuple):
+    """One stage's surroundings. ``open_source`` waits for the stage it names; ``step`` is the running step's event
+    key; ``network`` is the command line's choice for RUN."""
+
+    machine: Machine
+    open_source: Callable[[Source, str], CopySource]
+    use_cache: bool
+    network: str
+    step: str = ""
+
+    def find_cached(self, level: Level | None, definition: bytes, contents: str = "") -> Outcome | None:
+        """The step's outcome from the cache."""
+        if not self.use_cache:
+            return None
+        found = cache.find(self.machine, level, definition, contents)
+        return None if found is None else _from_record(level, found)
+
+    def may_be_cached(self, level: Level | None, definition: bytes) -> bool:
+        return self.use_cache and cache.may_hit(self.machine, level, definition)
+
+    def pack(
+        self,
+        level: Level | None,
+        items: Callable[[], Iterable[PackItem]],
+        definition: bytes,
+        where: str,
+        *,
+        contents: Callable[[PackedLayer], str] = _no_contents,
+        snapshot: Snapshot | None = None,
+        started: float | None = None,
+    ) -> Outcome:
+        """Packs the step's layer beside what follows, and remembers it in the cache.
+
+        ``contents`` gives the last part of the cache key; ``snapshot`` is the file system after the step where one
+        was made; ``started`` (perf_counter seconds) is when the step began, if not now."""
+        began = time.perf_counter() if started is None else started
+        machine = self.machine
+        sizes: list[int] = []
+
+        def packed(result: PackedLayer) -> None:
+            sizes.append(content_size(result.entries))
+            seconds = time.perf_counter() - began
+            cache.record(machine, level, definition, contents(result), result, seconds=seconds)
+            if snapshot is not None:
+                machine.snapshotter.bind(snapshot, chain_id(chain_of(level), result.diff_id))
+
+        task = machine.pack(items, where, packed)
+
+        def size() -> int:
+            task.result()
+            return sizes[0]
+
+        return Outcome(Level(level, task, snapshot), layer=True, created=machine.started, size=size)
+
+
+def _from_record(level: Level | None, found: CacheRecord) -> Outcome:
+    if found.layer is None:
+        return Outcome(level, cached=True, created=found.created)
+    size = found.content_size
+    return Outcome(Level(level, found.layer), layer=True, cached=True, created=found.created, size=lambda: size)

@@ -1,0 +1,148 @@
+"""``lamella build``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from lamella.cli.dockerfile import add_dockerfile_options, pairs, read_dockerfile, source_date_epoch
+from lamella.cli.session import Session
+from lamella.errors import NotSupported, UsageError
+
+if TYPE_CHECKING:
+    from lamella.build.request import BuildRequest, BuildResult
+    from lamella.events import Emit
+
+SUMMARY = "build an image from a Dockerfile"
+EXAMPLES = """lamella build -t helloworld .
+lamella build -t app:dev -f docker/app.Dockerfile --target test --build-arg VERSION=2 .
+SOURCE_DATE_EPOCH=0 lamella build -q ."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("context", nargs="?", default=".", metavar="CONTEXT", help="the folder of the build context")
+    parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="name the image")
+    add_dockerfile_options(parser)
+    parser.add_argument("--platform", metavar="OS/ARCH", help="choose and label the image for this platform")
+    parser.add_argument("--network", choices=("default", "none", "host"), default="default", help="network of RUN")
+    parser.add_argument("--no-cache", action="store_true", help="run every step again")
+    parser.add_argument("--pull", action="store_true", help="look for newer base images (not supported yet)")
+    parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="add a label")
+    parser.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE", help="annotate the manifest")
+    parser.add_argument("--secret", action="append", default=[], metavar="SPEC", help="a secret (not supported yet)")
+    parser.add_argument("--ssh", action="append", default=[], metavar="SPEC", help="an agent (not supported yet)")
+    parser.add_argument("--output", "-o", metavar="SPEC", help="write elsewhere too (not supported yet)")
+    parser.add_argument("--iidfile", metavar="FILE", help="write the image ID to this file")
+    parser.add_argument("--metadata-file", metavar="FILE", help="write digests as JSON to this file")
+    parser.add_argument("--progress", choices=("auto", "plain", "json"), default="auto", help="how progress is shown")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the image ID only")
+    parser.add_argument(
+        "--layers",
+        choices=("faithful", "tight", "single"),
+        default="faithful",
+        help="which steps share a layer (only faithful is supported yet)",
+    )
+
+
+def run(args: argparse.Namespace, session: Session) -> int:
+    _refuse_unsupported(args)
+    request = _request(args)
+    from lamella.build.engine import build
+
+    result = build(request, session.store(), _listener(args, session))
+    _write_files(args, result)
+    if args.quiet:
+        session.out(result.image_id)
+        return 0
+    if args.progress != "json":
+        _summary(result, session)
+    session.out(result.image_id)
+    return 0
+
+
+def _refuse_unsupported(args: argparse.Namespace) -> None:
+    for flag, used in (
+        ("--secret", args.secret),
+        ("--ssh", args.ssh),
+        ("--output", args.output),
+        ("--pull", args.pull),
+        (f"--layers {args.layers}", args.layers != "faithful"),
+    ):
+        if used:
+            raise NotSupported(f"{flag} is not supported yet", hint="build without it")
+
+
+def _request(args: argparse.Namespace) -> BuildRequest:
+    import os
+
+    from lamella.build.request import BuildRequest
+    from lamella.oci.platform import parse_platform
+    from lamella.oci.reference import parse_reference
+
+    if args.context == "-":
+        raise NotSupported("a context from standard input is not supported yet", hint="unpack it and give the folder")
+    source = read_dockerfile(args.context, args.file)
+    for tag in args.tag:
+        if parse_reference(tag).digest is not None:
+            raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
+    return BuildRequest(
+        context=source.context,
+        text=source.text,
+        name=source.name,
+        dockerfile=source.path,
+        tags=tuple(args.tag),
+        target=args.target,
+        build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
+        platform=parse_platform(args.platform) if args.platform else None,
+        labels=pairs(args.label, "--label"),
+        annotations=pairs(args.annotation, "--annotation"),
+        named_contexts=pairs(args.build_context, "--build-context"),
+        network=args.network,
+        no_cache=args.no_cache,
+        epoch=source_date_epoch(),
+        runtime=os.environ.get("LAMELLA_RUNTIME") or None,
+    )
+
+
+def _listener(args: argparse.Namespace, session: Session) -> Emit:
+    if args.quiet:
+        from lamella.events import ignore
+
+        return ignore
+    if args.progress == "json":
+        from lamella.cli.progress import JsonProgress
+
+        return JsonProgress(sys.stderr).emit
+    return session.emit
+
+
+def _write_files(args: argparse.Namespace, result: BuildResult) -> None:
+    if args.iidfile:
+        with open(args.iidfile, "w", encoding="utf-8") as file:
+            file.write(result.image_id)
+    if args.metadata_file:
+        import json
+
+        with open(args.metadata_file, "w", encoding="utf-8") as file:
+            json.dump(
+                {
+                    "containerimage.config.digest": result.image_id,
+                    "containerimage.descriptor": result.manifest.to_json(),
+                    "containerimage.digest": str(result.manifest.digest),
+                    "image.name": ",".join(result.names),
+                },
+                file,
+                indent=2,
+            )
+
+
+def _summary(result: BuildResult, session: Session) -> None:
+    """Per step what it added; the time of all."""
+    from lamella.cli.progress import human_size
+
+    for step in result.steps:
+        size = human_size(step.size) if step.size is not None else "no layer"
+        how = "cached" if step.cached else f"{step.seconds:.1f}s"
+        session.note(f"  {size:>9}  {how:>7}  {step.text}")
+    session.note(f"{len(result.config.diff_ids)} layers, built in {result.seconds:.1f}s")
