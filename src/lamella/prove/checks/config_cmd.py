@@ -1,0 +1,15 @@
+"""Default arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lamella.oci.config import ImageConfig
+from lamella.prove.model import Difference
+from lamella.prove.values import compare_lists
+
+NAME = "Cmd"
+
+
+def compare_configs(a: ImageConfig, b: ImageConfig) -> Iterator[Difference]:
+    return compare_lists(NAME, a.config.cmd, b.config.cmd)

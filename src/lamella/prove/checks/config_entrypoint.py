@@ -1,0 +1,15 @@
+"""The program that is started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lamella.oci.config import ImageConfig
+from lamella.prove.model import Difference
+from lamella.prove.values import compare_lists
+
+NAME = "Entrypoint"
+
+
+def compare_configs(a: ImageConfig, b: ImageConfig) -> Iterator[Difference]:
+    return compare_lists(NAME, a.config.entrypoint, b.config.entrypoint)

@@ -1,0 +1,15 @@
+"""The user a container runs as, as it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lamella.oci.config import ImageConfig
+from lamella.prove.model import Difference
+from lamella.prove.values import compare_texts
+
+NAME = "User"
+
+
+def compare_configs(a: ImageConfig, b: ImageConfig) -> Iterator[Difference]:
+    return compare_texts(NAME, a.config.user, b.config.user)
