@@ -1,0 +1,125 @@
+"""What differs between two trees, and the layer that leads from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, WHITEOUT, Entry
+from lamella.filetree.tree import Tree, order, resolved
+
+#: the fields that are compared, in the order they are reported
+FIELDS = ("kind", "mode", "uid", "gid", "size", "digest", "link", "major", "minor", "xattrs", "mtime")
+
+
+class Modified(NamedTuple):
+    """One path that both trees have. ``fields`` names the fields of Entry that differ, and ``links`` where the path
+    shares its file with other names than before; ``before`` and ``after`` have their content, hard link or not."""
+
+    path: str
+    before: Entry
+    after: Entry
+    fields: tuple[str, ...]
+
+
+class Changeset(NamedTuple):
+    """Each in the order of the trees; a removed directory's content is listed too."""
+
+    added: tuple[Entry, ...]
+    modified: tuple[Modified, ...]
+    removed: tuple[Entry, ...]
+
+    @property
+    def empty(self) -> bool:
+        return not (self.added or self.modified or self.removed)
+
+
+def diff_trees(a: Tree, b: Tree, *, ignore: Iterable[str] = ()) -> Changeset:
+    """What leads from ``a`` to ``b``. ``ignore`` names fields that do not count (for example ``mtime``). A digest that
+    either side lacks is not compared."""
+    fields = tuple(field for field in FIELDS if field not in set(ignore))
+    groups_a, groups_b = hardlink_groups(a), hardlink_groups(b)
+    modified: list[Modified] = []
+    for path in sorted(a.keys() & b.keys(), key=order):
+        before, after = a[path], b[path]
+        if before == after and HARDLINK != before.kind and groups_a.get(path) == groups_b.get(path):
+            continue
+        before, after = resolved(a, before), resolved(b, after)
+        differing = tuple(field for field in fields if _differs(before, after, field))
+        if groups_a.get(path) != groups_b.get(path):
+            differing += ("links",)
+        if differing:
+            modified.append(Modified(path, before, after, differing))
+    return Changeset(
+        tuple(b[path] for path in sorted(b.keys() - a.keys(), key=order)),
+        tuple(modified),
+        tuple(a[path] for path in sorted(a.keys() - b.keys(), key=order)),
+    )
+
+
+def _differs(before: Entry, after: Entry, field: str) -> bool:
+    one, other = getattr(before, field), getattr(after, field)
+    if field == "digest" and not (one and other):
+        return False
+    return bool(one != other)
+
+
+def hardlink_groups(tree: Tree) -> dict[str, frozenset[str]]:
+    """For each path that shares its file with others: all of them, itself included."""
+    members: dict[str, list[str]] = {}
+    for path, entry in tree.items():
+        if entry.kind == HARDLINK:
+            members.setdefault(entry.link, [entry.link]).append(path)
+    groups = {}
+    for paths in members.values():
+        group = frozenset(paths)
+        groups.update(dict.fromkeys(group, group))
+    return groups
+
+
+def changes_as_layer(a: Tree, b: Tree) -> list[Entry]:
+    """The entries of a layer that makes ``b`` out of ``a``: in each directory whiteouts first, then what is new or
+    changed. A changed group of hard links is written whole, for links do not reach over layers."""
+    groups_a, groups_b = hardlink_groups(a), hardlink_groups(b)
+    written: set[str] = set()
+    for path, after in b.items():
+        before = a.get(path)
+        if before is None or resolved(a, before) != resolved(b, after) or _regrouped(path, groups_a, groups_b, b):
+            written |= groups_b.get(path, frozenset((path,)))
+    removed = [
+        Entry(path, WHITEOUT) for path in a if path not in b and path and _parent_is_directory(b, a[path].parent)
+    ]
+    entries = removed + [b[path] for path in written]
+    entries.sort(key=layer_order)
+    return entries
+
+
+def _regrouped(path: str, a: dict[str, frozenset[str]], b: dict[str, frozenset[str]], tree: Tree) -> bool:
+    """Whether the names that share the file are others than before, apart from those that are gone."""
+    before = {name for name in a.get(path, ()) if name in tree} or {path}
+    return before != set(b.get(path, (path,)))
+
+
+def _parent_is_directory(tree: Tree, parent: str) -> bool:
+    # Below something that is removed or replaced nothing needs a whiteout of its own.
+    return not parent or (parent in tree and tree[parent].kind == DIRECTORY)
+
+
+def layer_order(entry: Entry) -> tuple[str, ...]:
+    """Sort key of a layer's entries: parents first, whiteouts before their siblings."""
+    parts = entry.path.split("/")
+    if entry.kind == WHITEOUT:
+        return (*(f"\1{part}" for part in parts[:-1]), f"\0{parts[-1]}")
+    return tuple(f"\1{part}" for part in parts)
+
+
+__all__ = [
+    "FIELDS",
+    "FILE",
+    "Changeset",
+    "Modified",
+    "changes_as_layer",
+    "diff_trees",
+    "hardlink_groups",
+    "layer_order",
+]
