@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, WHITEOUT, Entry
+from lamella.filetree.entry import DIRECTORY, HARDLINK, OPAQUE, WHITEOUT, Entry
 from lamella.filetree.tree import Tree, order, resolved
 
 #: the fields that are compared, in the order they are reported
@@ -42,7 +42,7 @@ def diff_trees(a: Tree, b: Tree, *, ignore: Iterable[str] = ()) -> Changeset:
     modified: list[Modified] = []
     for path in sorted(a.keys() & b.keys(), key=order):
         before, after = a[path], b[path]
-        if before == after and HARDLINK != before.kind and groups_a.get(path) == groups_b.get(path):
+        if before == after and before.kind != HARDLINK and groups_a.get(path) == groups_b.get(path):
             continue
         before, after = resolved(a, before), resolved(b, after)
         differing = tuple(field for field in fields if _differs(before, after, field))
@@ -106,20 +106,10 @@ def _parent_is_directory(tree: Tree, parent: str) -> bool:
 
 
 def layer_order(entry: Entry) -> tuple[str, ...]:
-    """Sort key of a layer's entries: parents first, whiteouts before their siblings."""
-    parts = entry.path.split("/")
+    """Sort key of a layer's entries: parents first, in each directory the opaque mark, then whiteouts, then the rest."""
+    parts = entry.path.split("/") if entry.path else []
+    if entry.kind == OPAQUE:
+        return (*(f"\1{part}" for part in parts), "")
     if entry.kind == WHITEOUT:
         return (*(f"\1{part}" for part in parts[:-1]), f"\0{parts[-1]}")
     return tuple(f"\1{part}" for part in parts)
-
-
-__all__ = [
-    "FIELDS",
-    "FILE",
-    "Changeset",
-    "Modified",
-    "changes_as_layer",
-    "diff_trees",
-    "hardlink_groups",
-    "layer_order",
-]

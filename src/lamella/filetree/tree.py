@@ -1,7 +1,8 @@
 """Trees: what a stack of layers comes to, path by path.
 
-A *tree* maps paths to entries: every parent is there as a DIRECTORY, nothing is a whiteout. Of a group of hard links the
-first path (by :func:`order`) is the FILE, the others are HARDLINKs to it; :func:`resolved` gives such a one its content.
+A *tree* maps paths to entries: every parent is there as a DIRECTORY, nothing is a whiteout. Of a group of hard links
+the first path (by :func:`order`) is the FILE, the others are HARDLINKs to it; :func:`resolved` gives such a one its
+content.
 
 Layers are applied as a container would see them: whiteouts and opaque directories hide lower content only, wherever
 they stand in the layer; a directory over a directory changes attributes, any other clash replaces; parents that are
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lamella.filetree.entry import DIRECTORY, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
+from lamella.filetree.entry import DIRECTORY, HARDLINK, OPAQUE, WHITEOUT, Entry
 from lamella.filetree.trie import Node, Trie
 
 Tree = Mapping[str, Entry]
@@ -75,9 +76,5 @@ def _collect(trie: Trie) -> dict[str, Entry]:
             tree[path] = entry if entry.path == path else entry._replace(path=path)
         if node.children:
             prefix = path + "/" if path else ""
-            for name in sorted(node.children, reverse=True):
-                stack.append((prefix + name, node.children[name]))
+            stack.extend((prefix + name, node.children[name]) for name in sorted(node.children, reverse=True))
     return tree
-
-
-__all__ = ["SYMLINK", "Tree", "apply_layer", "merge_layers", "order", "resolved"]
