@@ -65,7 +65,7 @@ def execute_copy(work: Work, level: Level | None, step: CopyStep) -> Outcome:
 
 
 def _key_of(source: CopySource, step: CopyStep, found: tuple[Found, ...], known: dict[str, str]) -> str:
-    files = [entry for one in found for entry in (one.entry, *one.below) if entry.kind in (kinds.FILE, kinds.HARDLINK)]
+    files = [entry for one in found for entry in (one.entry, *one.below) if entry.kind == kinds.FILE]
     digests = source.digests(files, known)
     return contents_key(found, digests, with_owner=not isinstance(step.source, SourceContext))
 
@@ -96,7 +96,7 @@ def _items(
             items.append(PackItem(entry, data=inline[entry.path]))
             continue
         host_path = None
-        if entry.kind in (kinds.FILE, kinds.HARDLINK):
+        if entry.kind == kinds.FILE:
             entry, host_path = _link_or_file(source, placed.source, entry, links)
             paths[placed.source] = entry.link if host_path is None else entry.path
         items.append(PackItem(entry, host_path))

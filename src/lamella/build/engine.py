@@ -37,7 +37,17 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     for warning in plan.warnings:
         emit(Note("warning", warning.message, warning.where))
     enter_private_mounts_if_root()
-    machine = Machine(
+    machine = make_machine(request, store, emit)
+    try:
+        results = Stages(request, plan, machine).run()
+        return _finish(request, plan, machine, results, started)
+    finally:
+        machine.cancelled.set()
+        machine.close()
+
+
+def make_machine(request: BuildRequest, store: Store, emit: Emit = ignore) -> Machine:
+    return Machine(
         store,
         emit,
         epoch=request.epoch,
@@ -45,12 +55,6 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
         runtime=request.runtime,
         backend=request.backend,
     )
-    try:
-        results = _Stages(request, plan, machine).run()
-        return _finish(request, plan, machine, results, started)
-    finally:
-        machine.cancelled.set()
-        machine.close()
 
 
 def plan_request(request: BuildRequest) -> Plan:
@@ -75,7 +79,7 @@ def enter_private_mounts_if_root() -> None:
         enter_private_mounts()
 
 
-class _Stages:
+class Stages:
     """The needed stages and what they wait for. One stage runs in the calling thread, several on their own."""
 
     def __init__(self, request: BuildRequest, plan: Plan, machine: Machine) -> None:
@@ -132,19 +136,20 @@ class _Stages:
         return self._results[number] if number in self._results else self._tasks[number].result()
 
     def _build(self, stage: Stage) -> StageResult:
-        base = self._base(stage)
+        base = self.base(stage)
         lowered = lower_stage(self._plan, stage, base.state)
         for warning in lowered.warnings:
             self._machine.emit(Note("warning", warning.message, warning.where))
         work = Work(
             self._machine,
-            self._open_source,
+            self.open_source,
             use_cache=not self._request.no_cache,
             network=self._request.network,
         )
         return build_stage(work, lowered, base)
 
-    def _base(self, stage: Stage) -> Base:
+    def base(self, stage: Stage) -> Base:
+        """What the stage stands on; waits for it. Raises NotFound for an image that the store does not hold."""
         where = self._plan.document.where(stage.from_.node.line)
         match stage.base:
             case BaseStage(number):
@@ -173,7 +178,8 @@ class _Stages:
             )
         return value.removeprefix(IMAGE_PREFIX)
 
-    def _open_source(self, source: Source, where: str) -> CopySource:
+    def open_source(self, source: Source, where: str) -> CopySource:
+        """What COPY reads from, made once; waits for a stage."""
         if isinstance(source, SourceStage):
             level = self.result(source.number).level  # outside the guard: it may take long
         with self._guard:
@@ -231,13 +237,14 @@ def _finish(
 ) -> BuildResult:
     """Waits for the layers, puts the image together and stores it under its names."""
     target = results[plan.target]
+    base = target.base.image
     layers = tuple(level.layer for level in stack(target.level))
     image = assemble(
-        base=target.base.image,
-        layers=layers,
-        config=target.state.config,
+        base,
+        layers[len(base.layers) if base is not None else 0 :],
+        target.state.config,
+        target.history[len(base.config.history) if base is not None else 0 :],
         platform=target.state.platform,
-        history=target.history,
         created=target.created,
         annotations=request.annotations,
     )

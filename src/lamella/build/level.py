@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from lamella.build.task import Task
 from lamella.filetree.entry import Entry
-from lamella.filetree.tree import apply_layer
+from lamella.filetree.tree import apply_layer, merge_layers
 from lamella.oci.digest import ChainID, chain_id
 from lamella.oci.image import LayerRef
 from lamella.snapshot.protocol import Snapshot
@@ -62,9 +62,11 @@ class Level:
         with self._lock:
             if self._tree is None:
                 below = self.below
-                tree = dict(below.tree(contents)) if below is not None else {}
-                apply_layer(tree, contents(self.layer))
-                self._tree = tree
+                known = below._tree if below is not None else {}
+                if known is not None:
+                    self._tree = apply_layer(known, contents(self.layer))
+                else:
+                    self._tree = merge_layers(contents(level.layer) for level in stack(self))
             return self._tree
 
 

@@ -15,6 +15,7 @@ from lamella.build.filedigests import FileDigests
 from lamella.errors import ContextError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
+from lamella.filetree.tree import resolved
 from lamella.plan.ignore import Decision, IgnoreFile
 
 #: a symlink that leads through more than this many others is a loop (Linux's own limit)
@@ -163,7 +164,8 @@ class TreeSource:
     def lookup(self, path: str) -> Entry | None:
         if not path:
             return self._tree.get("") or Entry("", kinds.DIRECTORY, 0o755)
-        return self._tree.get(path)
+        entry = self._tree.get(path)
+        return resolved(self._tree, entry) if entry is not None else None
 
     def names(self, path: str) -> list[str]:
         if self._children is None:
@@ -183,7 +185,8 @@ class TreeSource:
         return False
 
     def link_group(self, entry: Entry) -> object | None:
-        return entry.link if entry.kind == kinds.HARDLINK else None
+        own = self._tree[entry.path]
+        return own.link if own.kind == kinds.HARDLINK else own.path
 
 
 def _children_of(tree: Mapping[str, Entry]) -> dict[str, list[str]]:

@@ -59,7 +59,7 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
         machine.emit(StepStarted(key, next(label), step.info.text, step.info.where))
         started = time.perf_counter()
         try:
-            outcome = _execute(work._replace(step=key), level, step)
+            outcome = execute_step(work._replace(step=key), level, step)
         except LamellaError as error:
             machine.emit(StepErrored(key, str(error)))
             raise
@@ -81,7 +81,8 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
     return StageResult(base, level, lowered.state, tuple(history), created, reports)
 
 
-def _execute(work: Work, level: Level | None, step: Step) -> Outcome:
+def execute_step(work: Work, level: Level | None, step: Step) -> Outcome:
+    """One step, by the file that knows its kind."""
     match step:
         case RunStep():
             return execute_run(work, level, step)

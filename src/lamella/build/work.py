@@ -21,6 +21,10 @@ def _no_contents(packed: PackedLayer) -> str:
     return ""
 
 
+class NotBuilt(Exception):
+    """Looked for in the cache alone, and not there."""
+
+
 class Outcome(NamedTuple):
     """``level`` is the file system after the step. ``layer`` False: the step made none. ``created`` is the time for
     the history in nanoseconds, None for now. ``size`` waits for the packing; None where there is no layer."""
@@ -34,23 +38,30 @@ class Outcome(NamedTuple):
 
 class Work(NamedTuple):
     """One stage's surroundings. ``open_source`` waits for the stage it names; ``step`` is the running step's event
-    key; ``network`` is the command line's choice for RUN."""
+    key; ``network`` is the command line's choice for RUN. With ``only_cached`` a step that the cache does not hold
+    raises NotBuilt instead of being executed."""
 
     machine: Machine
     open_source: Callable[[Source, str], CopySource]
     use_cache: bool
     network: str
     step: str = ""
+    only_cached: bool = False
 
     def find_cached(self, level: Level | None, definition: bytes, contents: str = "") -> Outcome | None:
         """The step's outcome from the cache."""
         if not self.use_cache:
             return None
         found = cache.find(self.machine, level, definition, contents)
+        if found is None and self.only_cached:
+            raise NotBuilt
         return None if found is None else _from_record(level, found)
 
     def may_be_cached(self, level: Level | None, definition: bytes) -> bool:
-        return self.use_cache and cache.may_hit(self.machine, level, definition)
+        known = self.use_cache and cache.may_hit(self.machine, level, definition)
+        if self.only_cached and not known:
+            raise NotBuilt
+        return known
 
     def pack(
         self,

@@ -1,0 +1,108 @@
+"""The build cache: what brings a step back, and what does not."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+Builder = Any
+TEXT = 'FROM scratch\nCOPY a /a\nCOPY b /b\nCMD ["/a"]\n'
+
+
+def cached(result: Any) -> list[bool]:
+    return [step.cached for step in result.steps]
+
+
+def test_the_same_build_again_is_cached_and_the_same_image(builder: Builder) -> None:
+    builder.file("a", "1")
+    builder.file("b", "2")
+    first = builder.build(TEXT)
+    second = builder.build(TEXT)
+    assert (cached(first), cached(second)) == ([False, False], [True, True])
+    assert second.image_id == first.image_id
+
+
+def test_touching_a_file_changes_nothing(builder: Builder) -> None:
+    file = builder.file("a", "1")
+    builder.file("b", "2")
+    builder.build(TEXT)
+    os.utime(file, (1, 1))
+    assert cached(builder.build(TEXT)) == [True, True]
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "same size and time"])
+def test_a_changed_file_misses_from_there_on(builder: Builder, change: str) -> None:
+    builder.file("a", "1")
+    file = builder.file("b", "2")
+    builder.build(TEXT)
+    if change == "content":
+        file.write_text("33")
+    elif change == "mode":
+        file.chmod(0o600)
+    else:
+        before = file.stat()
+        file.write_text("3")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cached(builder.build(TEXT)) == [True, False]
+
+
+def test_config_instructions_do_not_cost_the_cache(builder: Builder) -> None:
+    builder.file("a", "1")
+    builder.file("b", "2")
+    builder.build(TEXT)
+    assert cached(builder.build("FROM scratch\nLABEL x=y\nENV A=1\nCOPY a /a\nUSER 5\nCOPY b /b\n")) == [True, True]
+
+
+def test_a_new_name_in_a_copied_folder_misses(builder: Builder) -> None:
+    builder.file("d/a", "1")
+    text = "FROM scratch\nCOPY d /d\n"
+    builder.build(text)
+    builder.file("d/b", "")
+    assert cached(builder.build(text)) == [False]
+
+
+def test_going_back_finds_the_old_layers(builder: Builder) -> None:
+    file = builder.file("a", "1")
+    builder.file("b", "2")
+    first = builder.build(TEXT)
+    file.write_text("changed")
+    builder.build(TEXT)
+    file.write_text("1")
+    again = builder.build(TEXT)
+    assert cached(again) == [True, True]
+    assert again.config.diff_ids == first.config.diff_ids
+
+
+def test_no_cache_runs_every_step(builder: Builder) -> None:
+    builder.file("a", "1")
+    builder.file("b", "2")
+    builder.build(TEXT)
+    assert cached(builder.build(TEXT, no_cache=True)) == [False, False]
+
+
+def test_a_record_whose_blob_is_gone_is_no_hit(builder: Builder) -> None:
+    builder.file("a", "1")
+    builder.file("b", "2")
+    first = builder.build(TEXT)
+    builder.store.blobs.remove(first.steps[1].layer.blob.digest)
+    assert cached(builder.build(TEXT)) == [True, False]
+
+
+def test_with_an_epoch_two_stores_come_to_the_same_digest(builder: Builder, tmp_path: Any) -> None:
+    from lamella.build.engine import build
+    from lamella.build.request import BuildRequest
+    from lamella.store.store import Store
+
+    builder.file("d/a", "1")
+    builder.file("d/e/b", "2")
+    text = "FROM scratch\nWORKDIR /srv\nCOPY d app\nCOPY --chown=5:6 d/a /x/y/z\n"
+    first = builder.build(text, epoch=1_000_000_000)
+    for path in (builder.context / "d").rglob("*"):
+        os.utime(path, (2_000_000_000, 2_000_000_000))
+    with Store.open(str(tmp_path / "other")) as other:
+        request = BuildRequest(context=str(builder.context), text=text, name="Dockerfile", epoch=1_000_000_000)
+        second = build(request, other)
+    assert second.manifest.digest == first.manifest.digest
+    assert first.config.created == "2001-09-09T01:46:40Z"
