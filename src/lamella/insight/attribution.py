@@ -2,6 +2,8 @@
 
 Every byte of file content in every layer ends in one of two places: in a file that is still there, or in one loss.
 A hard-linked file is one file with several names: it is lost when its last name is.
+
+What layers do to a tree is told in :mod:`lamella.filetree.trie`; this module watches it being done.
 """
 
 from __future__ import annotations
@@ -9,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
+from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
+from lamella.filetree.trie import Node, Trie
 
 DELETED = "deleted"
 UNDER_OPAQUE = "opaque"
 OVERWRITTEN = "overwritten"
 METADATA = "metadata"
+_MAX_LINKS = 40
 
 
 class Loss(NamedTuple):
@@ -32,136 +36,155 @@ class Loss(NamedTuple):
     change: str = ""
 
 
-class Holding:
-    """A path of the final file system with the layer that brought it. Read only for those outside this module.
-
-    ``names`` counts the names of the file whose content this holding has; ``owner`` is the holding that has it when
-    this one is a hard link. A slotted class, as there is one for each path of an image.
-    """
-
-    __slots__ = ("entry", "layer", "names", "owner")
-
-    def __init__(self, entry: Entry, layer: int, owner: Holding | None = None) -> None:
-        self.entry = entry
-        self.layer = layer
-        self.names = 1
-        self.owner = owner
-
-    @property
-    def content(self) -> Holding:
-        return self.owner or self
-
-
 class Attribution(NamedTuple):
-    """``live`` maps the paths of the final file system (listed in some layer) to what is there."""
+    """``layers`` maps each path of the final file system to the layer that brought what is there now (for a
+    directory the one that last set its metadata; folders that no layer lists are left out). ``files`` are the files
+    of the final file system, each once, under the first of its names."""
 
-    live: dict[str, Holding]
+    layers: dict[str, int]
+    files: tuple[tuple[str, Entry], ...]
     losses: tuple[Loss, ...]
 
 
 def attribute_layers(layers: Iterable[Sequence[Entry]]) -> Attribution:
-    """Walks the layers, bottom first. Linear in the number of entries."""
+    """Walks the layers, bottom first. Linear in the number of entries. Raises ImageInvalid as merging does."""
     walk = _Walk()
     for number, entries in enumerate(layers):
         walk.apply(number, entries)
-    return Attribution(walk.live, tuple(walk.losses))
+    return walk.finish()
+
+
+class _Origin:
+    """Where an entry came from, and for a file how many names it has by now."""
+
+    __slots__ = ("entry", "layer", "names")
+
+    def __init__(self, entry: Entry, layer: int) -> None:
+        self.entry = entry  # kept, so that its identity stays its own
+        self.layer = layer
+        self.names = 0
 
 
 class _Walk:
-    """The file system so far. ``children`` knows folders too that no layer lists."""
+    """``origins`` is by the identity of entries: names of one file hold the very same entry in the trie."""
 
     def __init__(self) -> None:
-        self.live: dict[str, Holding] = {}
-        self.children: dict[str, set[str]] = {}
+        self.trie = Trie()
+        self.origins: dict[int, _Origin] = {}
         self.losses: list[Loss] = []
 
     def apply(self, number: int, entries: Sequence[Entry]) -> None:
-        """What a layer brings is put down first: a path that comes back is then told as overwritten, and whiteouts
-        see only what is left of the layers below, wherever in the layer they stand."""
-        for entry in entries:
-            if entry.kind not in (HARDLINK, WHITEOUT, OPAQUE):
-                self._put(entry, number, None)
-        for entry in entries:
-            if entry.kind == HARDLINK:
-                self._link(entry, number)
+        """As layers are merged: first what hides lower content, then what the layer brings."""
+        gone: list[tuple[_Origin, str]] = []
         for entry in entries:
             if entry.kind == WHITEOUT:
-                self._hide(entry.path, number, DELETED, with_top=True)
+                gone += [(origin, DELETED) for origin in self._drop(self._find(entry.path))]
+                self.trie.remove(entry.path)
             elif entry.kind == OPAQUE:
-                self._hide(entry.path, number, UNDER_OPAQUE, with_top=False)
+                folder = self.trie.find(entry.path)
+                gone += [(origin, UNDER_OPAQUE) for origin in self._drop_below(folder)]
+                self.trie.empty(entry.path)
+        for entry in entries:
+            if entry.kind not in (WHITEOUT, OPAQUE):
+                gone += [(origin, OVERWRITTEN) for origin in self._put(number, entry)]
+        brought = {entry.path: entry for entry in entries if entry.kind in (FILE, HARDLINK)} if gone else {}
+        self.losses += [self._loss(origin, why, number, brought) for origin, why in gone]
 
-    def _link(self, entry: Entry, number: int) -> None:
-        target = self.live.get(entry.link)
-        if target is None or target.content.entry.kind != FILE:
-            self._put(entry, number, None)
-        elif target.content is not self._content_at(entry.path):
-            self._put(entry, number, target.content)
+    def finish(self) -> Attribution:
+        layers: dict[str, int] = {}
+        files: list[tuple[str, Entry]] = []
+        seen: set[int] = set()
+        for path, node in _walk_nodes(self.trie.root):
+            origin = self.origins.get(id(node.entry))
+            if origin is None:
+                continue
+            layers[path] = origin.layer
+            if origin.entry.kind == FILE and id(origin) not in seen:
+                seen.add(id(origin))
+                files.append((path, origin.entry))
+        return Attribution(layers, tuple(files), tuple(self.losses))
 
-    def _content_at(self, path: str) -> Holding | None:
-        holding = self.live.get(path)
-        return holding.content if holding else None
+    def _put(self, number: int, entry: Entry) -> list[_Origin]:
+        """Adds an entry; returns the files that lost their last name by it."""
+        old = self._find(entry.path) or self._blocking(entry.path)
+        replaced = old is not None and not (old.children is not None and entry.kind == DIRECTORY)
+        if entry.kind != HARDLINK:
+            origin = self.origins[id(entry)] = _Origin(entry, number)
+            origin.names = 1
+            gone = list(self._drop(old)) if replaced else []
+            self.trie.put(entry)
+            return gone
+        self.trie.put(entry)
+        new = self._find(entry.path)
+        if new is None or new is old:
+            return []
+        self.origins[id(new.entry)].names += 1
+        return list(self._drop(old)) if replaced else []
 
-    def _put(self, entry: Entry, number: int, owner: Holding | None) -> None:
-        old = self.live.get(entry.path)
-        if owner is not None:
-            owner.names += 1
-        if old is not None and not (old.entry.kind == entry.kind == DIRECTORY):
-            new = owner.entry if owner is not None else entry
-            why, change = _replacement(old.content.entry, new)
-            self._drop(old, number, why, change)
-        if entry.kind != DIRECTORY and entry.path in self.children:
-            self._hide(entry.path, number, OVERWRITTEN, with_top=False)
-        self.live[entry.path] = Holding(entry, number, owner)
-        self._register(entry.path)
-
-    def _register(self, path: str) -> None:
-        while path:
-            parent, _, name = path.rpartition("/")
-            names = self.children.get(parent)
-            if names is None:
-                self.children[parent] = {name}
-            elif name in names:
-                return
-            else:
-                names.add(name)
-            path = parent
-
-    def _hide(self, top: str, number: int, why: str, *, with_top: bool) -> None:
-        """Hides what lower layers brought below ``top``, and ``top`` itself if asked."""
-        paths = sorted(self._below(top))
-        for path in [*paths, top] if with_top else paths:
-            holding = self.live.get(path)
-            if holding is not None and holding.layer < number:
-                self._drop(holding, number, why, "")
-                del self.live[path]
-        for path in [*reversed(paths), top]:
-            self._forget_folder(path)
-
-    def _below(self, top: str) -> Iterator[str]:
-        pending = [top]
-        while pending:
-            folder = pending.pop()
-            for name in self.children.get(folder, ()):
-                path = f"{folder}/{name}" if folder else name
-                yield path
-                pending.append(path)
-
-    def _forget_folder(self, path: str) -> None:
-        """Takes a path that is no more out of its parent's list."""
-        if path in self.live or self.children.get(path):
-            return
-        self.children.pop(path, None)
+    def _find(self, path: str) -> Node | None:
+        """The node at ``path``, links followed in its parents only."""
+        if not path:
+            return self.trie.root
         parent, _, name = path.rpartition("/")
-        if path and parent in self.children:
-            self.children[parent].discard(name)
+        folder = self.trie.find(parent)
+        return folder.children.get(name) if folder is not None and folder.children else None
 
-    def _drop(self, holding: Holding, number: int, why: str, change: str) -> None:
-        """One name less; the file is lost with its last."""
-        content = holding.content
-        content.names -= 1
-        entry = content.entry
-        if content.names == 0 and entry.kind == FILE and entry.size:
-            self.losses.append(Loss(entry.path, entry.size, why, content.layer, number, change))
+    def _blocking(self, path: str, links: int = 0) -> Node | None:
+        """What is no directory and stands where a parent of ``path`` has to be."""
+        names = path.split("/")
+        for length in range(1, len(names)):
+            prefix = "/".join(names[:length])
+            if self.trie.find(prefix) is not None:
+                continue
+            node = self._find(prefix)
+            if node is None or node.entry is None or node.entry.kind != SYMLINK or links == _MAX_LINKS:
+                return node
+            target = node.entry.link
+            start = [] if target.startswith("/") else names[: length - 1]
+            return self._blocking("/".join([*start, target.strip("/"), *names[length:]]), links + 1)
+        return None
+
+    def _drop(self, node: Node | None) -> Iterator[_Origin]:
+        """The files that lose their last name when ``node`` goes."""
+        if node is None:
+            return
+        yield from self._drop_below(node)
+        origin = self.origins.get(id(node.entry))
+        if origin is not None and origin.entry.kind == FILE:
+            origin.names -= 1
+            if origin.names == 0:
+                yield origin
+
+    def _drop_below(self, folder: Node | None) -> Iterator[_Origin]:
+        pending = [folder] if folder is not None else []
+        while pending:
+            for node in (pending.pop().children or {}).values():
+                if node.children is None:
+                    yield from self._drop(node)
+                else:
+                    pending.append(node)
+
+    def _loss(self, origin: _Origin, why: str, number: int, brought: dict[str, Entry]) -> Loss:
+        """A path that the layer brings again is told as overwritten, however its old content was hidden."""
+        entry, change = origin.entry, ""
+        again = brought.get(entry.path)
+        if again is not None and again.kind == HARDLINK:
+            again = brought.get(again.link)
+        if again is not None and again is not entry:
+            why, change = _replacement(entry, again)
+        del self.origins[id(entry)]
+        return Loss(entry.path, entry.size, why, origin.layer, number, change)
+
+
+def _walk_nodes(root: Node) -> Iterator[tuple[str, Node]]:
+    """Paths and nodes in the order of names, parents first."""
+    pending: list[tuple[str, Node]] = [("", root)]
+    while pending:
+        path, node = pending.pop()
+        yield path, node
+        if node.children:
+            prefix = path + "/" if path else ""
+            pending.extend((prefix + name, node.children[name]) for name in sorted(node.children, reverse=True))
 
 
 def _replacement(old: Entry, new: Entry) -> tuple[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from lamella.filetree.entry import FILE, Entry
-from lamella.insight.attribution import Attribution, Holding, attribute_layers
+from lamella.filetree.entry import Entry
+from lamella.insight.attribution import Attribution, attribute_layers
 
 DUPLICATE = "duplicate"
 
@@ -47,35 +47,23 @@ def waste_of(attribution: Attribution) -> Waste:
     lost = [
         WastedPath("/" + loss.path, loss.bytes, loss.why, loss.brought_by, loss.hidden_by, loss.change)
         for loss in attribution.losses
+        if loss.bytes
     ]
-    files = _live_files(attribution)
-    twins = _duplicates(files)
+    twins = _duplicates(attribution)
     return Waste(
         sum(path.bytes for path in lost),
         sum(path.bytes for path in twins),
-        sum(holding.entry.size for _, holding in files),
+        sum(entry.size for _, entry in attribution.files),
         tuple(sorted(lost + twins, key=lambda path: (-path.bytes, path.path, path.brought_by))),
     )
 
 
-def _live_files(attribution: Attribution) -> list[tuple[str, Holding]]:
-    """Each file of the final file system once, under the first of its names."""
-    found: dict[int, tuple[str, Holding]] = {}
-    for path, holding in attribution.live.items():
-        content = holding.content
-        if content.entry.kind == FILE:
-            known = found.get(id(content))
-            if known is None or path < known[0]:
-                found[id(content)] = (path, content)
-    return list(found.values())
-
-
-def _duplicates(files: Sequence[tuple[str, Holding]]) -> list[WastedPath]:
+def _duplicates(attribution: Attribution) -> list[WastedPath]:
     """Files with the content of another; the one that came first (lowest layer, first path) is kept."""
     groups: dict[str, list[tuple[int, str, int]]] = {}
-    for path, holding in files:
-        if holding.entry.size and holding.entry.digest:
-            groups.setdefault(holding.entry.digest, []).append((holding.layer, path, holding.entry.size))
+    for path, entry in attribution.files:
+        if entry.size and entry.digest:
+            groups.setdefault(entry.digest, []).append((attribution.layers[path], path, entry.size))
     found: list[WastedPath] = []
     for group in groups.values():
         (_, first, _), *others = sorted(group)
