@@ -1,0 +1,86 @@
+"""The command line as a user calls it: a process, a store of its own, bases from real root file systems."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAMELLA = (sys.executable, "-m", "lamella")
+
+
+class Shell:
+    """Runs ``lamella`` in a folder, with one store."""
+
+    def __init__(self, folder: Path, store: Path) -> None:
+        self.folder = folder
+        self.store = store
+        self.env = {
+            name: value for name, value in os.environ.items() if not name.startswith(("LAMELLA_", "SOURCE_DATE"))
+        }
+        self.env["LAMELLA_ROOT"] = str(store)
+
+    def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        options.setdefault("cwd", self.folder)
+        options.setdefault("env", self.env)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("timeout", 120)
+        return subprocess.run(
+            [*LAMELLA, *words], capture_output=True, text=True, errors="replace", check=False, **options
+        )
+
+    def ok(self, *words: str, **options: Any) -> str:
+        """Its stdout; fails the test with its stderr unless it exits 0."""
+        done = self.run(*words, **options)
+        assert done.returncode == 0, f"lamella {' '.join(words)} → {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.ok(*words))
+
+    def write(self, path: str, text: str | bytes) -> Path:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text.encode() if isinstance(text, str) else text)
+        return target
+
+    def verify(self) -> None:
+        """Every digest of the store is recomputed."""
+        self.ok("image", "verify")
+
+    def mounts(self) -> list[str]:
+        """Mount points below the store, as this machine sees them."""
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if f"{self.store}/" in line]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return Shell(folder, tmp_path / "store")
+
+
+@pytest.fixture
+def alpine(shell: Shell, bases: Path) -> Shell:
+    """A shell whose store holds ``alpine:3.20``."""
+    shell.ok("import", str(bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz"), "alpine:3.20")
+    return shell
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> Callable[[], None]:
+    """For ``preexec_fn``: become nobody."""
+
+    def become() -> None:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+
+    return become
