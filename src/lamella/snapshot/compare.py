@@ -5,53 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
-from lamella.filetree.entry import BLOCK_DEVICE, CHARACTER_DEVICE, DIRECTORY, FIFO, FILE, SYMLINK, Entry, Xattrs
+from lamella.layer.changes import read_xattrs
 
-#: The extended attributes that layers record, as Docker's world does it.
-RECORDED_XATTRS = frozenset({"security.capability"})
-
-_KINDS = {
-    stat.S_IFREG: FILE,
-    stat.S_IFDIR: DIRECTORY,
-    stat.S_IFLNK: SYMLINK,
-    stat.S_IFCHR: CHARACTER_DEVICE,
-    stat.S_IFBLK: BLOCK_DEVICE,
-    stat.S_IFIFO: FIFO,
-}
 _CHUNK = 1 << 18
-
-
-def kind_of(about: os.stat_result) -> str | None:
-    """The letter of filetree.entry; None for a socket, which no layer can hold."""
-    return _KINDS.get(stat.S_IFMT(about.st_mode))
-
-
-def xattrs_at(host: str) -> Xattrs:
-    try:
-        names = os.listxattr(host, follow_symlinks=False)
-    except OSError:  # a file system without them
-        return ()
-    if not names:
-        return ()
-    chosen = sorted(RECORDED_XATTRS.intersection(names))
-    return tuple((name, os.getxattr(host, name, follow_symlinks=False)) for name in chosen)
-
-
-def entry_at(path: str, host: str, kind: str, about: os.stat_result) -> Entry:
-    device = about.st_rdev if kind in (CHARACTER_DEVICE, BLOCK_DEVICE) else 0
-    return Entry(
-        path,
-        kind,
-        mode=about.st_mode & 0o7777,
-        uid=about.st_uid,
-        gid=about.st_gid,
-        size=about.st_size if kind == FILE else 0,
-        mtime=about.st_mtime_ns,
-        link=os.readlink(host) if kind == SYMLINK else "",
-        major=os.major(device),
-        minor=os.minor(device),
-        xattrs=xattrs_at(host),
-    )
 
 
 def same_file(a: str, about_a: os.stat_result, b: str, about_b: os.stat_result) -> bool:
@@ -70,7 +26,7 @@ def same_file(a: str, about_a: os.stat_result, b: str, about_b: os.stat_result) 
         return False
     if kind == stat.S_IFLNK:
         return os.readlink(a) == os.readlink(b)
-    if xattrs_at(a) != xattrs_at(b):
+    if read_xattrs(a) != read_xattrs(b):
         return False
     return kind != stat.S_IFREG or _same_content(a, b)
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from lamella.errors import LamellaError, MachineError, NoPrivilege
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
+from lamella.snapshot.lower import LowerTree
 from lamella.snapshot.overlaymount import OverlayMounts
 from lamella.snapshot.protocol import Snapshot, Workspace
 from lamella.snapshot.table import SnapshotTable
@@ -56,10 +57,15 @@ class OverlaySnapshotter:
         key = self._allocate(parent)
         target = self._table.files(key)
         try:
-            if parent is not None:
-                copy_root_attributes(self._table.files(parent.key), target)
-            lower = [self._table.files(name) for name in self._table.lower(key)]
-            unpack_layer(tar, target, where, whiteouts="overlay", lower=lower)
+            below = [self._table.files(name) for name in self._table.lower(key)]
+            unpack_layer(
+                tar,
+                target,
+                where,
+                whiteouts="overlay",
+                lower=LowerTree(below) if below else None,
+                privileged=True,
+            )
         except BaseException:
             self._table.drop(key)
             raise

@@ -14,21 +14,14 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, WHITEOUT, Entry
+from lamella.filetree.entry import HARDLINK, WHITEOUT, Entry
+from lamella.layer.changes import entry_of
 from lamella.layer.packed import PackItem
-from lamella.snapshot.compare import entry_at, kind_of, same_file
+from lamella.snapshot.compare import same_file
+from lamella.snapshot.lower import Lower, is_opaque, is_whiteout, look_up, merged_names
 
-_OPAQUE = "trusted.overlay.opaque"
 #: from this many names in a directory on, the ones below are listed rather than asked one by one
 _LIST_FROM = 16
-
-
-class Lower(NamedTuple):
-    """What a mount of the lower directories shows at one path; ``dirs`` are the directories merged there."""
-
-    host: str
-    about: os.stat_result
-    dirs: tuple[str, ...]
 
 
 class _Frame(NamedTuple):
@@ -39,54 +32,6 @@ class _Frame(NamedTuple):
     dirs: tuple[str, ...]
     opaque: bool
     todo: Iterator[tuple[str, os.stat_result]]
-
-
-def is_whiteout(about: os.stat_result) -> bool:
-    return stat.S_ISCHR(about.st_mode) and about.st_rdev == 0
-
-
-def is_opaque(host: str) -> bool:
-    try:
-        return os.getxattr(host, _OPAQUE, follow_symlinks=False) == b"y"
-    except OSError:
-        return False
-
-
-def look_up(dirs: tuple[str, ...], name: str) -> Lower | None:
-    """What the merged ``dirs`` (the nearest first) show under ``name``."""
-    host, about, merged = "", None, []
-    for directory in dirs:
-        candidate = f"{directory}/{name}"
-        try:
-            found = os.lstat(candidate)
-        except FileNotFoundError:
-            continue
-        if is_whiteout(found):
-            break
-        if not stat.S_ISDIR(found.st_mode):
-            if about is None:
-                return Lower(candidate, found, ())
-            break
-        if about is None:
-            host, about = candidate, found
-        merged.append(candidate)
-        if is_opaque(candidate):
-            break
-    return Lower(host, about, tuple(merged)) if about is not None else None
-
-
-def merged_names(dirs: tuple[str, ...]) -> set[str]:
-    """The names that the merged ``dirs`` show."""
-    shown: set[str] = set()
-    hidden: set[str] = set()
-    for directory in dirs:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if entry.name in shown or entry.name in hidden:
-                    continue
-                whiteout = not entry.is_dir(follow_symlinks=False) and is_whiteout(entry.stat(follow_symlinks=False))
-                (hidden if whiteout else shown).add(entry.name)
-    return shown
 
 
 class UpperChanges:
@@ -134,7 +79,7 @@ class UpperChanges:
                 return
         elif (about.st_mode & 0o7777, about.st_uid, about.st_gid) == (0o755, 0, 0):
             return
-        yield PackItem(entry_at("", self._upper, DIRECTORY, about))
+        yield item_at("", self._upper, about)
 
     def _enter(self, path: str, host: str, dirs: tuple[str, ...], opaque: bool) -> tuple[list[PackItem], _Frame]:
         present: list[tuple[str, os.stat_result]] = []
@@ -165,7 +110,7 @@ class UpperChanges:
     def _directory(
         self, path: str, host: str, about: os.stat_result, below: Lower | None, opaque: bool
     ) -> tuple[list[PackItem], _Frame]:
-        item = PackItem(entry_at(path, host, DIRECTORY, about))
+        item = item_at(path, host, about)
         told: list[PackItem] = []
         if below is None or not same_file(host, about, below.host, below.about):
             told = self._tell(item)
@@ -181,18 +126,15 @@ class UpperChanges:
         return told
 
     def _file(self, path: str, host: str, about: os.stat_result, below: Lower | None) -> list[PackItem]:
-        if about.st_nlink > 1 and stat.S_ISREG(about.st_mode):
+        if about.st_nlink > 1:
             group = self._group(about)
             if group[0] != path:
-                return self._tell(PackItem(entry_at(path, host, FILE, about)._replace(kind=HARDLINK, link=group[0])))
+                return self._tell(hard_link_to(group[0], item_at(path, host, about)))
             if len(group) > 1:
-                return self._tell(PackItem(entry_at(path, host, FILE, about), host))
+                return self._tell(item_at(path, host, about))
         if below is not None and same_file(host, about, below.host, below.about):
             return []
-        kind = kind_of(about)
-        if kind is None:
-            return []
-        return self._tell(PackItem(entry_at(path, host, kind, about), host if kind == FILE else None))
+        return self._tell(item_at(path, host, about))
 
     def _group(self, about: os.stat_result) -> list[str]:
         """The names of a file with several, in the order they are told. All of them go into the layer together:
@@ -200,6 +142,16 @@ class UpperChanges:
         if self._groups is None:
             self._groups = _link_groups(self._upper)
         return self._groups[about.st_dev, about.st_ino]
+
+
+def item_at(path: str, host: str, about: os.stat_result) -> PackItem:
+    entry = entry_of(about, path, host)
+    assert entry is not None, "sockets are left out before"
+    return PackItem(entry, host)
+
+
+def hard_link_to(first: str, item: PackItem) -> PackItem:
+    return item._replace(entry=item.entry._replace(kind=HARDLINK, size=0, link=first, major=0, minor=0))
 
 
 def _link_groups(upper: str) -> dict[tuple[int, int], list[str]]:
@@ -213,9 +165,10 @@ def _link_groups(upper: str) -> dict[tuple[int, int], list[str]]:
                 inner = f"{path}/{entry.name}" if path else entry.name
                 if entry.is_dir(follow_symlinks=False):
                     here.append(inner)
-                elif entry.is_file(follow_symlinks=False):
+                else:
                     about = entry.stat(follow_symlinks=False)
-                    if about.st_nlink > 1:
+                    # The kernel makes whiteouts as hard links to one; they are none of the image's.
+                    if about.st_nlink > 1 and not is_whiteout(about):
                         groups.setdefault((about.st_dev, about.st_ino), []).append(inner)
         stack.extend(reversed(here))
     for names in groups.values():
