@@ -106,7 +106,7 @@ def _parent_is_directory(tree: Tree, parent: str) -> bool:
 
 
 def layer_order(entry: Entry) -> tuple[str, ...]:
-    """Sort key of a layer's entries: parents first, in each directory the opaque mark, then whiteouts, then the rest."""
+    """Sort key of a layer's entries: parents first; in a directory the opaque mark, whiteouts, then the rest."""
     parts = entry.path.split("/") if entry.path else []
     if entry.kind == OPAQUE:
         return (*(f"\1{part}" for part in parts), "")

@@ -7,12 +7,30 @@ ADD unpacks. Source: RFC 1952, RFC 8878; OCI image-spec layer.md names gzip and 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lamella.errors import ImageInvalid, UsageError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a protocol costs start-up time
+    from typing import Protocol
+
     from _typeshed import WriteableBuffer
+
+    class Compressor(Protocol):
+        def compress(self, data: bytes | memoryview, /) -> bytes: ...
+        def flush(self) -> bytes: ...
+
+    class _Decoder(Protocol):
+        """What bz2, lzma and ISA-L's decompressors have in common."""
+
+        @property
+        def eof(self) -> bool: ...
+        @property
+        def needs_input(self) -> bool: ...
+        @property
+        def unused_data(self) -> bytes: ...
+        def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
 
 CHUNK = 1 << 20
 #: the levels used where none is named; ISA-L's go from 0 to 3
@@ -27,14 +45,9 @@ _MAGIC = (
 )
 
 
-class Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
-
-
 class _Store:
-    def compress(self, data: bytes, /) -> bytes:
-        return data
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        return bytes(data)
 
     def flush(self) -> bytes:
         return b""
@@ -55,10 +68,10 @@ def make_compressor(compression: str, level: int | None = None) -> Compressor:
     if compression == "gzip":
         from isal import isal_zlib
 
-        return cast(Compressor, isal_zlib.compressobj(level=level, wbits=31))
+        return cast("Compressor", isal_zlib.compressobj(level=level, wbits=31))
     import zstandard
 
-    return cast(Compressor, zstandard.ZstdCompressor(level=level).compressobj())
+    return cast("Compressor", zstandard.ZstdCompressor(level=level).compressobj())
 
 
 def detect_compression(start: bytes) -> str:
@@ -128,18 +141,6 @@ class _Plain(io.RawIOBase):
         return self._source.read(size)
 
 
-class _Decoder(Protocol):
-    """What bz2, lzma and ISA-L's decompressors have in common."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
 class _Decompressed(_Plain):
     def __init__(self, source: _Source, name: str, where: str) -> None:
         super().__init__(source, where)
@@ -193,7 +194,7 @@ def _decoder(name: str) -> _Decoder:
     if name == "gzip":
         from isal import igzip_lib
 
-        return cast(_Decoder, igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP))
+        return cast("_Decoder", igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP))
     if name == "bzip2":
         import bz2
 

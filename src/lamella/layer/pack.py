@@ -1,7 +1,13 @@
-"""Packing: entries and their files to a reproducible tar, compressed and hashed on the way, never a file in memory."""
+"""Packing: entries and their files to a reproducible tar, compressed and hashed on the way, never a file in memory.
+
+The caller's thread makes headers, reads files and takes their digests; from the first mebibyte on a second thread
+hashes the tar, compresses and writes. The compressor is fed in blocks of one fixed size, so that the blob depends on
+the tar's bytes, the compression and its level alone.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -11,12 +17,11 @@ from lamella.errors import InputError, Interrupted, MachineError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.layer import tarformat as tar
-from lamella.layer.compression import CHUNK, make_compressor
 from lamella.layer.packed import PackedLayer, PackItem
-from lamella.layer.tarformat import Header, encode_header, padding
+from lamella.layer.squeeze import BLOCK, Squeezer
+from lamella.layer.tarformat import Header, encode_file_header, encode_header
 from lamella.layer.whiteout import is_reserved, opaque_path, whiteout_path
 from lamella.oci.descriptor import Descriptor
-from lamella.oci.digest import DiffID, Digest
 from lamella.oci.mediatype import layer_media_type
 
 _NANOSECONDS = 10**9
@@ -29,6 +34,8 @@ _TYPES = {
     kinds.BLOCK_DEVICE: tar.BLOCK_SPECIAL,
     kinds.FIFO: tar.FIFO_TYPE,
 }
+_REMOVING = (kinds.WHITEOUT, kinds.OPAQUE)
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 def never() -> bool:
@@ -49,85 +56,75 @@ def pack_layer(
 
     ``compression`` is ``gzip``, ``zstd`` or ``none``; ``clamp_mtime`` in seconds is the latest time that is written
     (SOURCE_DATE_EPOCH). Times are cut to whole seconds, and the entries returned say what was written; whiteouts get
-    fixed attributes. Raises InputError when a file is missing or changes while it is read, Interrupted when
-    ``cancelled`` says so; what was written to ``sink`` is then of no use."""
-    packer = _Packer(sink, compression, level)
+    fixed attributes. A digest that an item brings is checked against what is read.
+
+    Raises InputError when a file is missing, cannot be read or changes while it is read, when a name cannot stand in
+    a layer, Interrupted when ``cancelled`` says so; what was written to ``sink`` is then of no use."""
+    squeezer = Squeezer(sink, compression, level)
     entries: list[Entry] = []
-    for item in items:
-        if cancelled():
-            raise Interrupted("packing the layer was cancelled")
-        entry = _stamp(item.entry, clamp_mtime)
-        if item.data is not None and len(item.data) != entry.size:
-            entry = entry._replace(size=len(item.data))
-        digest = packer.add(entry, item)
-        entries.append(entry._replace(digest=digest) if digest else entry)
-    return packer.finish(entries)
+    try:
+        for item in items:
+            if cancelled():
+                raise Interrupted("packing the layer was cancelled")
+            entries.append(_add(item, squeezer, clamp_mtime))
+        squeezer.write(tar.END_OF_ARCHIVE)
+        done = squeezer.finish()
+    finally:
+        squeezer.close()
+    blob = Descriptor(layer_media_type(compression), done.digest, done.size)
+    return PackedLayer(done.diff_id, blob, done.uncompressed, entries)
 
 
-def _stamp(entry: Entry, clamp: int | None) -> Entry:
-    seconds = entry.mtime // _NANOSECONDS
+def _add(item: PackItem, squeezer: Squeezer, clamp: int | None) -> Entry:
+    entry, host_path, data = item
+    path, kind, mode, uid, gid, size, mtime, _, _, _, xattrs, known = entry
+    if kind in _REMOVING:
+        squeezer.write(encode_header(header_of(entry)))
+        return Entry(path, kind)
+    seconds = mtime // _NANOSECONDS
     if clamp is not None and seconds > clamp:
         seconds = clamp
-    return entry._replace(mtime=seconds * _NANOSECONDS)
+    if kind != kinds.FILE:
+        entry = entry._replace(mtime=seconds * _NANOSECONDS)
+        squeezer.write(encode_header(header_of(entry), xattrs))
+        return entry
+    if data is not None:
+        size = len(data)
+    if xattrs or ".wh." in path:
+        header = encode_header(header_of(entry._replace(mtime=seconds * _NANOSECONDS, size=size)), xattrs)
+    else:
+        header = encode_file_header(os.fsencode(path), mode & 0o7777, uid, gid, size, seconds)
+    if data is None:
+        if host_path is None:
+            raise InputError("nothing says what the file holds", where=path)
+        data = _read_small(host_path, size) if size < BLOCK else None
+    if data is not None:
+        digest = hashlib.sha256(data).hexdigest()
+        squeezer.write(header)
+        squeezer.write(data)
+    else:
+        squeezer.write(header)
+        digest = _copy_large(host_path or "", size, squeezer)
+    if pad := -size % tar.BLOCK:
+        squeezer.write(_ZEROS[pad])
+    if known and known != digest:
+        raise changed(host_path or path)
+    return Entry(path, kind, mode, uid, gid, size, seconds * _NANOSECONDS, "", 0, 0, xattrs, digest)
 
 
-class _Packer:
-    def __init__(self, sink: BinaryIO, compression: str, level: int | None) -> None:
-        self._sink, self._compression = sink, compression
-        self._compressor = make_compressor(compression, level)
-        self._tar_hash, self._blob_hash = hashlib.sha256(), hashlib.sha256()
-        self._tar_size = self._blob_size = 0
-        self._parts: list[bytes] = []
-        self._pending = 0
-
-    def add(self, entry: Entry, item: PackItem) -> str:
-        self._write(encode_header(header_of(entry), entry.xattrs))
-        if entry.kind != kinds.FILE:
-            return ""
-        content = hashlib.sha256()
-        for chunk in [item.data] if item.data is not None else _read_file(item.host_path, entry.size):
-            content.update(chunk)
-            self._write(chunk)
-        self._write(bytes(padding(entry.size)))
-        return content.hexdigest()
-
-    def _write(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._pending += len(data)
-        if self._pending >= CHUNK:
-            self._drain()
-
-    def _drain(self) -> None:
-        data = b"".join(self._parts)
-        self._parts, self._pending = [], 0
-        self._tar_hash.update(data)
-        self._tar_size += len(data)
-        self._put(self._compressor.compress(data))
-
-    def _put(self, data: bytes) -> None:
-        self._blob_hash.update(data)
-        self._blob_size += len(data)
-        self._sink.write(data)
-
-    def finish(self, entries: list[Entry]) -> PackedLayer:
-        self._write(tar.END_OF_ARCHIVE)
-        self._drain()
-        self._put(self._compressor.flush())
-        blob = Descriptor(
-            layer_media_type(self._compression), Digest("sha256:" + self._blob_hash.hexdigest()), self._blob_size
-        )
-        return PackedLayer(DiffID("sha256:" + self._tar_hash.hexdigest()), blob, self._tar_size, entries)
+_ZEROS = [bytes(size) for size in range(tar.BLOCK)]
 
 
 def header_of(entry: Entry) -> Header:
     """The tar header of an entry; whiteouts become empty files of their own names."""
     path, kind = entry.path, entry.kind
-    if kind in (kinds.WHITEOUT, kinds.OPAQUE):
+    if kind in _REMOVING:
         name = whiteout_path(path) if kind == kinds.WHITEOUT else opaque_path(path)
         return Header(os.fsencode(name), 0o644, 0, 0, 0, 0, tar.REGULAR, b"", 0, 0)
     if is_reserved(path):
         raise InputError(
-            f"{path!r} cannot be stored in a layer: names that begin with .wh. remove files there",
+            "the file cannot be stored in a layer: names that begin with .wh. remove files there",
+            where=path,
             hint="rename it, or leave it out of the image",
         )
     name = path or "."
@@ -145,39 +142,57 @@ def header_of(entry: Entry) -> Header:
     )
 
 
-def _read_file(path: str | None, size: int) -> Iterator[bytes]:
-    if path is None:
-        raise InputError("an entry has neither data nor a file to read")
+def _read_small(path: str, size: int) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, _OPEN)
+        try:
+            data = os.read(descriptor, size + 1)  # one more, to see it grow
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise unreadable(path, error) from None
+    if len(data) != size:
+        raise changed(path)
+    return data
+
+
+def _copy_large(path: str, size: int, squeezer: Squeezer) -> str:
+    digest = hashlib.sha256()
     try:
-        left = size
-        while left:
-            chunk = os.read(descriptor, min(left, CHUNK))
-            if not chunk:
-                raise changed(path)
-            left -= len(chunk)
-            yield chunk
-        if os.read(descriptor, 1):
-            raise changed(path)
+        descriptor = os.open(path, _OPEN)
+        try:
+            for data in _read_all(descriptor):
+                size -= len(data)
+                if size < 0:
+                    break
+                digest.update(data)
+                squeezer.write(data)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise unreadable(path, error) from None
-    finally:
-        os.close(descriptor)
+    if size:
+        raise changed(path)
+    return digest.hexdigest()
+
+
+def _read_all(descriptor: int) -> Iterator[bytes]:
+    while data := os.read(descriptor, BLOCK):
+        yield data
 
 
 def changed(path: str) -> InputError:
+    """The error for a file that is not what it was a moment ago."""
     return InputError(
         "the file changed while it was read", where=path, hint="stop what writes to it, and start again", code="changed"
     )
 
 
 def unreadable(path: str, error: OSError) -> InputError | MachineError:
+    """The error for a file that cannot be opened or read."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR):
+        return changed(path)  # it was a regular file when it was found
     reason = error.strerror or str(error)
-    if isinstance(error, FileNotFoundError | NotADirectoryError) or error.errno == 40:  # ELOOP: now a symlink
-        return changed(path)
-    if isinstance(error, PermissionError | IsADirectoryError):
+    if error.errno in (errno.EACCES, errno.EPERM):
         return InputError(f"the file cannot be read ({reason})", where=path)
     return MachineError(f"the file cannot be read ({reason})", where=path)

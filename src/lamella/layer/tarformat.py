@@ -33,8 +33,7 @@ MAX_EXTENDED = 1 << 20
 _NAME_FIELD, _PREFIX_FIELD = 100, 155
 _MAX_7, _MAX_11 = 8**7 - 1, 8**11 - 1
 _ADLER = 65521
-# typeflag, linkname, magic and version, uname, gname, devmajor, devminor; then prefix and padding
-_TAIL = b"%c%b" + b"ustar\x0000" + bytes(64) + b"%07o\0%07o\0" + b"%b" + bytes(12)
+_BLANKS = 8 * 0x20  # the checksum is taken with its own field blank
 
 
 class Header(NamedTuple):
@@ -88,6 +87,16 @@ def encode_header(header: Header, xattrs: tuple[tuple[str, bytes], ...] = ()) ->
     return _extended_header(name, records) + block if records else block
 
 
+def encode_file_header(  # noqa: PLR0917
+    name: bytes, mode: int, uid: int, gid: int, size: int, mtime: int
+) -> bytes:
+    """What :func:`encode_header` gives for a regular file without extended attributes; most members are one."""
+    if len(name) > _NAME_FIELD or not 0 <= mtime <= _MAX_11 or size > _MAX_11 or uid > _MAX_7 or gid > _MAX_7:
+        return encode_header(Header(name, mode, uid, gid, size, mtime, REGULAR, b"", 0, 0))
+    start = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (name.ljust(_NAME_FIELD, b"\0"), mode, uid, gid, size, mtime)
+    return b"%b%06o\0 %b" % (start, (adler32(start) & 0xFFFF) + _FILE_SUM, _FILE_TAIL)
+
+
 def padding(size: int) -> int:
     """Bytes of zeros after ``size`` bytes of content."""
     return -size % BLOCK
@@ -97,8 +106,21 @@ def _encode_block(header: Header, prefix: bytes) -> bytes:
     name, mode, uid, gid, size, mtime, kind, link, major, minor = header
     numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, mtime)
     start = name.ljust(_NAME_FIELD, b"\0") + numbers
-    tail = _TAIL % (kind, link.ljust(_NAME_FIELD, b"\0"), major, minor, prefix.ljust(_PREFIX_FIELD, b"\0"))
-    return b"%b%06o\0 %b" % (start, _sum(start) + _sum(tail) + 8 * 0x20, tail)
+    tail = _encode_tail(kind, link, major, minor, prefix)
+    return b"%b%06o\0 %b" % (start, _sum(start) + _sum(tail) + _BLANKS, tail)
+
+
+def _encode_tail(kind: bytes, link: bytes, major: int, minor: int, prefix: bytes) -> bytes:
+    """All that follows the checksum field."""
+    return b"%c%bustar\x0000%b%07o\0%07o\0%b%b" % (
+        kind,
+        link.ljust(_NAME_FIELD, b"\0"),
+        bytes(64),  # names of user and group: layers carry numbers only
+        major,
+        minor,
+        prefix.ljust(_PREFIX_FIELD, b"\0"),
+        bytes(12),
+    )
 
 
 def _sum(data: bytes) -> int:
@@ -107,6 +129,10 @@ def _sum(data: bytes) -> int:
         return (adler32(data) & 0xFFFF) - 1
     half = len(data) // 2
     return _sum(data[:half]) + _sum(data[half:])
+
+
+_FILE_TAIL = _encode_tail(REGULAR, b"", 0, 0, b"")
+_FILE_SUM = _sum(_FILE_TAIL) + _BLANKS - 1
 
 
 def _split_name(name: bytes) -> tuple[bytes, bytes] | None:
