@@ -5,6 +5,7 @@ Offsets count characters of :attr:`Document.text`; lines count from 1.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 
@@ -98,6 +99,7 @@ class Instruction(NamedTuple):
     pieces: tuple[Piece, ...]
     comments: tuple[Comment, ...]
     heredocs: tuple[Heredoc, ...]
+    blank_lines: tuple[int, ...] = ()  # numbers of the blank lines among its lines; BuildKit warns of them
 
     def flag(self, name: str) -> Flag | None:
         """The last flag of that name."""
@@ -105,10 +107,20 @@ class Instruction(NamedTuple):
 
     def source_offset(self, logical_offset: int) -> int:
         """Where a character of ``logical`` stands in the document's text."""
-        for piece in reversed(self.pieces):
-            if piece.offset <= logical_offset:
-                return min(piece.span.start + logical_offset - piece.offset, piece.span.end)
-        return self.span.start
+        index = bisect_right(self.pieces, logical_offset, key=_piece_offset) - 1
+        if index < 0:
+            return self.span.start
+        piece = self.pieces[index]
+        return min(piece.span.start + logical_offset - piece.offset, piece.span.end)
+
+    def source_span(self, start: int, end: int) -> Span:
+        """The stretch of the document that ``logical[start:end]`` comes from, continuation lines inside included."""
+        first = self.source_offset(start)
+        return Span(first, self.source_offset(end - 1) + 1 if end > start else first)
+
+
+def _piece_offset(piece: Piece) -> int:
+    return piece.offset
 
 
 Item = Instruction | Comment | Blank | Directive
