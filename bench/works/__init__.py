@@ -1,0 +1,1 @@
+"""One file for each piece of work; ``cases(room)`` yields what is measured."""

@@ -1,0 +1,1 @@
+document.body.append("fourteen of them came with the base image");

@@ -1,0 +1,3 @@
+module example.org/helloworld
+
+go 1.22
