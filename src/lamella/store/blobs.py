@@ -13,17 +13,17 @@ import os
 import threading
 from collections.abc import Iterator
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Self
 
 from lamella.errors import ImageInvalid, NotFound, StoreDamaged
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import Digest
 from lamella.store.disk import disk_error, disk_errors, remove_quietly, sync_path
 from lamella.store.lease import Lease
+from lamella.store.verified import verified
 
 #: manifests, indexes and configs are read whole; anything larger is no such thing
 SMALL = 4 << 20
-_BUFFER = 1 << 20
 
 
 class BlobStore:
@@ -86,7 +86,7 @@ class BlobStore:
             raise _missing(descriptor) from None
         except OSError as error:
             raise disk_error(error, path, "read a blob") from None
-        return cast(BinaryIO, io.BufferedReader(VerifiedReader(file, descriptor), _BUFFER))
+        return verified(file, descriptor, StoreDamaged)
 
     def read_blob(self, descriptor: Descriptor) -> bytes:
         """The bytes of a small blob, verified. Raises NotFound, StoreDamaged, and ImageInvalid over 4 MiB."""
@@ -208,62 +208,11 @@ class BlobWriter:
             return Digest(f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}")
 
 
-class VerifiedReader(io.RawIOBase):
-    """The bytes of a stored blob, hashed as they pass. At the end, and as soon as there are too many, a mismatch
-    raises StoreDamaged."""
-
-    def __init__(self, raw: io.FileIO, descriptor: Descriptor) -> None:
-        self._raw = raw
-        self._descriptor = descriptor
-        self._hash = hashlib.new(descriptor.digest.algorithm)
-        self._count = 0
-        self._done = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        try:
-            count = self._raw.readinto(buffer)
-        except OSError as error:
-            raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
-        count = count or 0
-        if count:
-            self._hash.update(memoryview(buffer)[:count])
-            self._count += count
-        if self._count > self._descriptor.size or (not count and len(buffer)):
-            self._check()
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-    def _check(self) -> None:
-        if self._done:
-            return
-        if self._count != self._descriptor.size:
-            more = "more than" if self._count > self._descriptor.size else f"{self._count} bytes where there should be"
-            raise _damaged(self._descriptor, f"a blob is {more} {self._descriptor.size} bytes")
-        if self._hash.hexdigest() != self._descriptor.digest.encoded:
-            raise _damaged(self._descriptor, "a blob's content does not match its digest")
-        self._done = True
-
-
 def _missing(descriptor: Descriptor) -> NotFound:
     return NotFound(
         "the store does not hold this blob",
         where=str(descriptor.digest),
         hint="`lamella image verify` lists the images that need it; pull, load or build them again",
-    )
-
-
-def _damaged(descriptor: Descriptor, message: str) -> StoreDamaged:
-    return StoreDamaged(
-        message,
-        where=str(descriptor.digest),
-        hint="`lamella image verify` lists what is damaged; pull, load or build it again",
     )
 
 

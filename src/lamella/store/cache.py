@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from lamella.oci.descriptor import Descriptor
-from lamella.oci.digest import DiffID, Digest
+from lamella.oci.digest import ChainID, DiffID, Digest, chain_id
 from lamella.oci.image import LayerRef
 from lamella.store.blobs import BlobStore
 from lamella.store.database import Database
@@ -90,6 +89,18 @@ class BuildCache:
         values = [(key,) for key in keys]
         return self._database.write(lambda connection: _delete(connection, values))
 
+    def clear(self) -> int:
+        """Forgets everything; returns how many records there were."""
+        return self._database.change("DELETE FROM cache")
+
+    def drop_missing(self) -> int:
+        """Removes records whose blob is not there; returns how many."""
+        rows = self._database.query("SELECT DISTINCT digest, size FROM cache WHERE digest IS NOT NULL")
+        gone = [(digest,) for digest, size in rows if self._blobs.size(Digest(digest)) != size]
+        if not gone:
+            return 0
+        return self._database.write(lambda c: c.executemany("DELETE FROM cache WHERE digest = ?", gone).rowcount)
+
     def unused_since(self, instant: int) -> list[str]:
         """Keys of records not used since ``instant`` (ns since the epoch)."""
         self.flush()
@@ -100,9 +111,22 @@ class BuildCache:
         rows = self._database.query("SELECT DISTINCT digest, size FROM cache WHERE digest IS NOT NULL")
         return {Digest(digest): size for digest, size in rows}
 
+    def diff_ids(self) -> set[DiffID]:
+        """The layers that records name."""
+        rows = self._database.query("SELECT DISTINCT diff_id FROM cache WHERE diff_id IS NOT NULL")
+        return {DiffID(row[0]) for row in rows}
+
+    def chains(self) -> set[ChainID]:
+        """The chain IDs of the states that records lead to and start from."""
+        rows = self._database.query("SELECT DISTINCT parent_chain, diff_id FROM cache")
+        parents = {ChainID(parent) for parent, _ in rows if parent}
+        return parents | {
+            chain_id(ChainID(parent) if parent else None, DiffID(diff_id)) for parent, diff_id in rows if diff_id
+        }
+
     def stats(self) -> CacheStats:
         count = self._database.query("SELECT count(*) FROM cache")[0][0]
-        there = [size for digest, size in self.blobs().items() if os.path.exists(self._blobs.path_of(digest))]
+        there = (size for digest, size in self.blobs().items() if self._blobs.has(digest))
         return CacheStats(count, sum(there))
 
     def flush(self) -> None:

@@ -17,7 +17,7 @@ from lamella.store.disk import disk_errors, remove_quietly
 from lamella.store.lock import StoreLock
 
 _T = TypeVar("_T")
-_VERSION = 1
+_VERSION = 2
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -33,7 +33,7 @@ CREATE TABLE layer (
     diff_id TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (diff_id, digest)) WITHOUT ROWID;
 CREATE TABLE content (
-    diff_id TEXT PRIMARY KEY, tar INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+    diff_id TEXT PRIMARY KEY, tar INTEGER NOT NULL, bytes INTEGER NOT NULL, links INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE cache (
     key TEXT PRIMARY KEY, prefix TEXT NOT NULL, diff_id TEXT, media_type TEXT, digest TEXT, size INTEGER,
     parent_chain TEXT NOT NULL, content_size INTEGER NOT NULL, seconds REAL NOT NULL, created INTEGER NOT NULL,
@@ -78,6 +78,11 @@ class Database:
     def change(self, sql: str, values: Sequence[object] = ()) -> int:
         """One statement; returns the number of rows it changed."""
         return self.read(lambda connection: connection.execute(sql, values).rowcount)
+
+    def reset(self) -> None:
+        """Throws everything away; it is gathered again as it is needed."""
+        with self._guard:
+            self._start_anew()
 
     def close(self) -> None:
         with self._guard:

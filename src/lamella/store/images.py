@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lamella.errors import ImageInvalid, NotFound, ReferenceError_
+from lamella.errors import ImageInvalid, LamellaError, NotFound, ReferenceError_
 from lamella.oci.config import parse_config
-from lamella.oci.descriptor import Descriptor
-from lamella.oci.digest import Digest
+from lamella.oci.descriptor import REF_NAME, Descriptor, descriptor_from_json
+from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
 from lamella.oci.manifest import parse_manifest
 from lamella.oci.platform import Platform
 from lamella.oci.reference import parse_reference
-from lamella.store.blobs import BlobStore
+from lamella.store.blobs import SMALL, BlobStore
 from lamella.store.instant import parse_instant
 from lamella.store.layers import LayerStore
 from lamella.store.layout import IndexEntry, Layout, new_entry, normal_name, renamed
@@ -133,7 +133,16 @@ class ImageTable:
             return image
         for ref in image.image.layers:
             self._layers.ensure_toc(ref)
-        return image._replace(size=sum(self._layers.uncompressed_size(diff_id) for diff_id in image.diff_ids))
+        return image._replace(size=self._shown(image.diff_ids))
+
+    def _shown(self, diff_ids: Iterable[DiffID]) -> int | None:
+        total = 0
+        for diff_id in diff_ids:
+            size = self._layers.size(diff_id)
+            if size is None:
+                return None
+            total += size.shown
+        return total
 
     def _check(self, image: Image, config_bytes: bytes) -> None:
         manifest = image.manifest
@@ -163,15 +172,35 @@ class ImageTable:
 
     def _at(self, image: StoredImage, manifest: Descriptor, other: Image) -> StoredImage:
         config = other.config
-        sizes = [self._layers.size(diff_id) for diff_id in config.diff_ids]
         return image._replace(
             descriptor=manifest,
             image_id=other.manifest.config.digest,
             platform=config.platform,
             created=parse_instant(config.created),
-            size=None if None in sizes else sum(each.content for each in sizes if each),
+            size=self._shown(config.diff_ids),
             diff_ids=config.diff_ids,
         )
+
+    def restore(self) -> int:
+        """Writes index.json anew: from the mirror, and where that is lost too, the manifests among the blobs, unnamed.
+        Returns the number of entries."""
+        with self._lock.hold():
+            found = [descriptor_from_json(data, "the mirror") for data in self._mirror.remembered()]
+            entries = [new_entry(each, each.annotation(REF_NAME)) for each in found] or self._loose_manifests()
+            self._layout.write(entries, self._lease.temporary_path(".index"))
+        return len(entries)
+
+    def _loose_manifests(self) -> _Entries:
+        entries = []
+        for digest in self._blobs:
+            size = self._blobs.size(digest) or 0
+            if 0 < size <= SMALL:
+                try:
+                    manifest = parse_manifest(self._blobs.read_blob(Descriptor("", digest, size)), str(digest))
+                except LamellaError:
+                    continue
+                entries.append(new_entry(manifest.descriptor, None))
+        return entries
 
     def broken(self) -> _Broken:
         """Entries of index.json that cannot be read, with the reason."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lamella.errors import ImageInvalid, NotFound
-from lamella.filetree.entry import FILE, Entry
+from lamella.errors import ImageInvalid, NotFound, StoreDamaged
+from lamella.filetree.entry import FILE, SYMLINK, Entry
 from lamella.layer.packed import PackedLayer
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
@@ -19,12 +19,22 @@ from lamella.store.database import Database
 from lamella.store.disk import disk_errors, remove_quietly
 from lamella.store.lease import Lease
 
+if TYPE_CHECKING:
+    from lamella.layer.index import LayerIndex
+
 
 class LayerSize(NamedTuple):
-    """``content`` is the sum of the sizes of its files, ``tar`` the size of the uncompressed archive; in bytes."""
+    """In bytes: ``content`` is the sum of the sizes of its files, hard links counted once; ``tar`` the size of the
+    uncompressed archive, 0 where it was forgotten; ``links`` the length of all symbolic links' targets."""
 
     content: int
     tar: int
+    links: int
+
+    @property
+    def shown(self) -> int:
+        """What ``docker images`` and ``docker history`` count: links take part with their targets' length."""
+        return self.content + self.links
 
 
 class LayerStore:
@@ -59,7 +69,10 @@ class LayerStore:
         return f"{self._folder}/{diff_id.encoded}"
 
     def has_toc(self, diff_id: DiffID) -> bool:
-        return os.path.isfile(self.toc_path(diff_id))
+        try:
+            return os.stat(self.toc_path(diff_id)).st_size > 0  # a power loss may leave an empty file
+        except OSError:
+            return False
 
     def toc(self, diff_id: DiffID) -> Iterator[Entry]:
         """The layer's entries in their order. Raises NotFound where ``ensure_toc`` was never called."""
@@ -71,7 +84,7 @@ class LayerStore:
         except FileNotFoundError:
             raise NotFound("the store has no table of contents of this layer", where=str(diff_id)) from None
         with file:
-            yield from read_toc(file)
+            yield from read_toc(file, path)
 
     def ensure_toc(self, ref: LayerRef) -> None:
         """Indexes a layer that came from elsewhere, once; digest, size and diff ID are verified by that.
@@ -79,34 +92,44 @@ class LayerStore:
         Raises NotFound, StoreDamaged, and ImageInvalid when the blob's content has another diff ID."""
         if self.has_toc(ref.diff_id):
             return
-        from lamella.layer.compression import open_decompressed
-        from lamella.layer.index import index_layer
-
-        where = str(ref.blob.digest)
-        with self._blobs.open_blob(ref.blob) as stored:
-            index = index_layer(open_decompressed(stored), where)
-            while stored.read(1 << 20):  # what stands after the compressed stream counts for the digest too
-                pass
+        index = self._index(ref)
         if index.diff_id != ref.diff_id:
             raise ImageInvalid(
                 f"the layer's content has the diff ID {index.diff_id}, its image says {ref.diff_id}",
-                where=where,
+                where=str(ref.blob.digest),
                 hint="the image is broken or forged; get it again from its source",
             )
         self._write_toc(ref.diff_id, index.entries, index.uncompressed)
         self.bind(ref)
 
+    def _index(self, ref: LayerRef) -> LayerIndex:
+        from lamella.layer.index import index_layer
+
+        try:
+            with self._blobs.open_blob(ref.blob) as stored:
+                return index_layer(stored, str(ref.blob.digest))
+        except ImageInvalid:
+            # A blob that is not what it was breaks the decompression first: say what is behind it.
+            with self._blobs.open_blob(ref.blob) as stored:
+                while stored.read(1 << 20):
+                    pass
+            raise
+
     def size(self, diff_id: DiffID) -> LayerSize | None:
         """None where the layer was never indexed."""
-        rows = self._database.query("SELECT bytes, tar FROM content WHERE diff_id = ?", (diff_id,))
+        rows = self._database.query("SELECT bytes, tar, links FROM content WHERE diff_id = ?", (diff_id,))
         if rows:
             return LayerSize(*rows[0])
         if not self.has_toc(diff_id):
             return None
         # The index was made anew: the content is counted again, the archive's size is not in the table of contents.
-        content = content_bytes(self.toc(diff_id))
-        self._database.change("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", (diff_id, 0, content))
-        return LayerSize(content, 0)
+        try:
+            size = measure_entries(self.toc(diff_id), 0)
+        except StoreDamaged:  # it is derived, so it is made again
+            remove_quietly(self.toc_path(diff_id))
+            return None
+        self._note_size(diff_id, size)
+        return size
 
     def uncompressed_size(self, diff_id: DiffID) -> int:
         """Bytes of file contents in the layer. Raises NotFound where it was never indexed."""
@@ -120,6 +143,15 @@ class LayerStore:
         with disk_errors(self._folder, "read the store"):
             return [DiffID(f"sha256:{name}") for name in sorted(os.listdir(self._folder)) if len(name) == 64]
 
+    def refs(self) -> list[LayerRef]:
+        """Every pair of a diff ID and a blob that is known, the blob there or not."""
+        rows = self._database.query("SELECT diff_id, media_type, digest, size FROM layer ORDER BY diff_id, digest")
+        return [LayerRef(DiffID(row[0]), Descriptor(row[1], Digest(row[2]), row[3])) for row in rows]
+
+    def blobs(self) -> set[Digest]:
+        """Every blob that is known to hold a layer, there or not."""
+        return {Digest(row[0]) for row in self._database.query("SELECT digest FROM layer")}
+
     def forget(self, diff_id: DiffID) -> None:
         """Removes the table of contents and what is known of the layer; the blobs stay."""
         remove_quietly(self.toc_path(diff_id))
@@ -131,7 +163,7 @@ class LayerStore:
 
         path = self.toc_path(diff_id)
         entries = list(entries)
-        if not os.path.isfile(path):
+        if not self.has_toc(diff_id):
             temporary = self._lease.temporary_path(".toc")
             with disk_errors(path, "write a table of contents"):
                 try:
@@ -141,9 +173,20 @@ class LayerStore:
                 except OSError:
                     remove_quietly(temporary)
                     raise
-        self._database.change("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", (diff_id, tar, content_bytes(entries)))
+        self._note_size(diff_id, measure_entries(entries, tar))
+
+    def _note_size(self, diff_id: DiffID, size: LayerSize) -> None:
+        self._database.change(
+            "INSERT OR REPLACE INTO content (diff_id, bytes, tar, links) VALUES (?, ?, ?, ?)", (diff_id, *size)
+        )
 
 
-def content_bytes(entries: Iterable[Entry]) -> int:
-    """What ``docker images`` sums up: the sizes of regular files, hard links counted once."""
-    return sum(entry.size for entry in entries if entry.kind == FILE)
+def measure_entries(entries: Iterable[Entry], tar: int) -> LayerSize:
+    """Sums up a table of contents; ``tar`` is passed on."""
+    content = links = 0
+    for entry in entries:
+        if entry.kind == FILE:
+            content += entry.size
+        elif entry.kind == SYMLINK:
+            links += len(entry.link.encode("utf-8", "surrogateescape"))
+    return LayerSize(content, tar, links)

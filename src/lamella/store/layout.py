@@ -90,11 +90,15 @@ class Layout:
                     hint="name an empty or new folder with --root or LAMELLA_ROOT",
                 )
             os.makedirs(f"{self.root}/blobs/sha256", exist_ok=True)
-            suffix = f".{os.getpid()}-{os.urandom(4).hex()}.new"
             if not os.path.exists(self._index):
-                write_atomically(self._index, _encode([]), self._index + suffix)
-            marker = f"{self.root}/oci-layout"
-            write_atomically(marker, canonical_json({"imageLayoutVersion": _VERSION}), marker + suffix)
+                write_atomically(self._index, _encode([]), self._index + _new_suffix())
+        self.mark()
+
+    def mark(self) -> None:
+        """Writes ``oci-layout``."""
+        marker = f"{self.root}/oci-layout"
+        with disk_errors(marker, "make a store"):
+            write_atomically(marker, canonical_json({"imageLayoutVersion": _VERSION}), marker + _new_suffix())
 
     def check(self) -> None:
         """Raises InputError when ``oci-layout`` is not that of a version we know."""
@@ -124,7 +128,7 @@ class Layout:
         try:
             with disk_errors(self._index, "read the store's names"):
                 raw = _read(self._index)
-            entries = _parse(raw, self._index)
+            entries = read_index(raw, self._index)
         except ImageInvalid as error:
             raise StoreDamaged(
                 f"the list of images is damaged: {error.message}",
@@ -149,6 +153,10 @@ class Layout:
             sync_path(self.root)
 
 
+def _new_suffix() -> str:
+    return f".{os.getpid()}-{os.urandom(4).hex()}.new"
+
+
 def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
@@ -162,7 +170,8 @@ def _encode(manifests: list[dict[str, Any]], rest: dict[str, Any] | None = None)
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _parse(raw: bytes, where: str) -> tuple[IndexEntry, ...]:
+def read_index(raw: bytes, where: str) -> tuple[IndexEntry, ...]:
+    """The entries of an index.json. Raises ImageInvalid."""
     data = parse_json_object(raw, where)
     manifests = data.get("manifests")
     if manifests is None and data.get("schemaVersion") == 2:

@@ -1,6 +1,6 @@
 """Leases: what a living process may be using. Garbage collection leaves alone what is newer than the oldest lease.
 
-A lease is a file in ``ROOT/lamella/run`` that its process holds an flock on; the kernel lets go of it however the
+A lease is a file in ``ROOT/lamella/leases`` that its process holds an flock on; the kernel lets go of it however the
 process ends, so a killed build leaves no lease that counts. Temporary files carry their lease's name, so whoever
 comes later can tell those of the living from those of the dead.
 """
@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
+import time
 
 from lamella.store.disk import disk_errors, remove_quietly
 
 _SUFFIX = ".lease"
+_TEMPORARY = re.compile(r"(\d+-[0-9a-f]{12})\..*", re.DOTALL)
+#: temporary files that carry no lease's name are somebody's for this long
+_STRANGER_SECONDS = 86_400
 
 
 class Lease:
     """This process's lease on one store. Taken at the first need, held until ``release``. Thread-safe."""
 
     def __init__(self, run: str, temporary: str) -> None:
-        self._run = run
+        self.folder = run
         self._temporary = temporary
         self._guard = threading.Lock()
-        self._name = ""
+        self.name = ""
         self._descriptor = -1
         self._count = 0
 
@@ -33,7 +38,7 @@ class Lease:
             with self._guard:
                 if self._descriptor < 0:
                     self._take()
-        return self._name
+        return self.name
 
     def temporary_path(self, suffix: str = "") -> str:
         """A path in the store's temporary folder that nobody else uses."""
@@ -45,23 +50,23 @@ class Lease:
     def release(self) -> None:
         with self._guard:
             if self._descriptor >= 0:
-                remove_quietly(f"{self._run}/{self._name}{_SUFFIX}")
+                remove_quietly(f"{self.folder}/{self.name}{_SUFFIX}")
                 os.close(self._descriptor)
                 self._descriptor = -1
 
     def _take(self) -> None:
         name = f"{os.getpid()}-{os.urandom(6).hex()}"
-        path = f"{self._run}/{name}{_SUFFIX}"
+        path = f"{self.folder}/{name}{_SUFFIX}"
         with disk_errors(path, "use the store"):
-            os.makedirs(self._run, exist_ok=True)
+            os.makedirs(self.folder, exist_ok=True)
             os.makedirs(self._temporary, exist_ok=True)
             # Locked before it has its name: nobody can take it for a dead one in between.
             hidden = f"{path}.new"
             descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.rename(hidden, path)
-        self._name, self._descriptor = name, descriptor
-        sweep(self._run, self._temporary)
+        self.name, self._descriptor = name, descriptor
+        sweep(self.folder, self._temporary)
 
 
 def oldest_living(run: str, *, but: str = "") -> int | None:
@@ -84,7 +89,8 @@ def sweep(run: str, temporary: str) -> int:
             removed += 1
     living = set(_leases(run))
     for entry in _names(temporary):
-        if entry.partition(".")[0] not in living:
+        match = _TEMPORARY.fullmatch(entry)
+        if match[1] not in living if match else _is_old(f"{temporary}/{entry}"):
             _remove_any(f"{temporary}/{entry}")
             removed += 1
     return removed
@@ -114,6 +120,13 @@ def _names(folder: str) -> list[str]:
         return os.listdir(folder)
     except OSError:
         return []
+
+
+def _is_old(path: str) -> bool:
+    try:
+        return os.lstat(path).st_mtime < time.time() - _STRANGER_SECONDS
+    except OSError:
+        return False
 
 
 def _remove_any(path: str) -> None:

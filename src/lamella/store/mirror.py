@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from lamella.errors import ImageInvalid, LamellaError
 from lamella.oci import mediatype
 from lamella.oci.config import parse_config
-from lamella.oci.descriptor import Descriptor
+from lamella.oci.descriptor import Descriptor, descriptor_from_json
 from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
 from lamella.oci.manifest import parse_index, parse_manifest
@@ -28,8 +28,9 @@ from lamella.store.layout import IndexEntry, Layout
 
 class StoredImage(NamedTuple):
     """An image of the store. ``descriptor`` is its manifest's; ``root`` the entry of index.json that led to it (the
-    same, or a multi-platform index). ``created`` is in ns since the epoch, 0 where unsaid. ``size`` is the bytes of
-    the files of all layers, None where a layer was never indexed (``ImageTable.measure`` does)."""
+    same, or a multi-platform index). ``created`` is in ns since the epoch, 0 where unsaid. ``size`` is what
+    ``docker images`` shows (``LayerSize.shown`` of all layers), None where a layer was never indexed
+    (``ImageTable.measure`` does)."""
 
     names: tuple[str, ...]
     descriptor: Descriptor
@@ -48,11 +49,15 @@ class StoredImage(NamedTuple):
 
 
 class BrokenImage(NamedTuple):
-    """An entry of index.json that cannot be read; ``digest`` is what it points at."""
+    """An entry of index.json that cannot be read; ``descriptor`` is what it points at."""
 
     name: str | None
-    digest: Digest
+    descriptor: Descriptor
     problem: str
+
+    @property
+    def digest(self) -> Digest:
+        return self.descriptor.digest
 
 
 def host_platform() -> Platform:
@@ -67,7 +72,7 @@ SELECT image.digest, image.media_type, image.size, config, created, os, architec
     (SELECT json_group_array(diff_id) FROM (
         SELECT diff_id FROM image_layer WHERE manifest = image.digest ORDER BY position)),
     (SELECT count(bytes) FROM image_layer JOIN content USING (diff_id) WHERE manifest = image.digest),
-    (SELECT sum(bytes) FROM image_layer JOIN content USING (diff_id) WHERE manifest = image.digest),
+    (SELECT sum(bytes + links) FROM image_layer JOIN content USING (diff_id) WHERE manifest = image.digest),
     min(root.data)
 FROM image JOIN root ON root.manifest = image.digest
 WHERE {where} GROUP BY image.digest ORDER BY created DESC, min(root.position)
@@ -99,7 +104,15 @@ class Mirror:
             return connection.execute("SELECT name, data, problem FROM root WHERE problem IS NOT NULL").fetchall()
 
         rows = self._database.read(work)
-        return [BrokenImage(name, Digest(json.loads(data)["digest"]), problem) for name, data, problem in rows]
+        return [
+            BrokenImage(name, descriptor_from_json(json.loads(data), "index.json"), problem)
+            for name, data, problem in rows
+        ]
+
+    def remembered(self) -> list[dict[str, Any]]:
+        """The entries of index.json as they were when it was last read, for the case that it is damaged now."""
+        rows = self._database.query("SELECT data FROM root ORDER BY position")
+        return [json.loads(row[0]) for row in rows]
 
     def load(self, descriptor: Descriptor) -> Image:
         """Manifest and config, verified and parsed; kept for the life of this object."""

@@ -4,8 +4,8 @@ ROOT/oci-layout, index.json, blobs/sha256/…      the layout; skopeo and umoci 
 ROOT/lamella/index.sqlite                        facts and the build cache (see database.py)
 ROOT/lamella/lock                                held while names change or garbage is collected
 ROOT/lamella/toc/<diff ID>                       tables of contents of layers
-ROOT/lamella/tmp, run                            temporary files and the leases of living processes
-ROOT/lamella/snapshots, containers               belong to other rooms
+ROOT/lamella/tmp, leases                         temporary files and the leases of living processes
+ROOT/lamella/snapshots, containers, run          belong to other rooms
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Store:
         self.root = root
         self.layout = Layout(root)
         self._lock = StoreLock(f"{own}/lock")
-        self.lease = Lease(f"{own}/run", f"{own}/tmp")
+        self.lease = Lease(f"{own}/leases", f"{own}/tmp")
         self.database = Database(f"{own}/index.sqlite", self._lock)
         self.blobs = BlobStore(root, self.lease)
         self.layers = LayerStore(f"{own}/toc", self.database, self.blobs, self.lease)
@@ -62,7 +62,7 @@ class Store:
             store.layout.check()
         if not os.path.isdir(f"{root}/lamella/toc") and os.access(root, os.W_OK):
             with disk_errors(root, "make the store"):
-                for name in ("tmp", "run", "toc"):
+                for name in ("tmp", "leases", "toc"):
                     os.makedirs(f"{root}/lamella/{name}", exist_ok=True)
         return store
 

@@ -1,0 +1,122 @@
+"""What an IMAGE argument means: a name in the store, an ID prefix, an OCI layout, an archive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from lamella.errors import ImageInvalid, InputError, LamellaError, NotFound, NotSupported
+from lamella.oci.image import BlobSource, Image
+from lamella.oci.platform import Platform
+from lamella.store.layout import normal_name
+from lamella.store.load import open_archive
+from lamella.store.source import ImageSource, NamedImage, folder_source
+from lamella.store.store import Store
+
+_ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+
+
+class LocatedImage(NamedTuple):
+    """An image and where its blobs are read from. ``label`` is what the user called it. Close it after use."""
+
+    label: str
+    names: tuple[str, ...]
+    image: Image
+    blobs: BlobSource
+    close: Callable[[], None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_image(text: str, store: Store, platform: Platform | None = None) -> LocatedImage:
+    """Opens ``NAME``, ``NAME@DIGEST``, an ID prefix, ``oci:DIR[:NAME]``, ``oci-archive:FILE[:NAME]``,
+    ``docker-archive:FILE[:NAME]``, or the path of an archive whose name ends in ``.tar`` (or .tar.gz, .tgz, .tar.zst).
+
+    Raises NotFound, InputError, ImageInvalid; NotSupported for ``docker://`` and ``docker-daemon:``."""
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme in ("docker", "docker-daemon"):
+        raise NotSupported(
+            f"images are not read from {'a registry' if scheme == 'docker' else 'a Docker daemon'} yet",
+            where=text,
+            hint="save it to a file there (`docker save -o image.tar NAME`, or skopeo copy), and name that file",
+        )
+    if colon and scheme == "oci":
+        return _from_folder(text, rest)
+    if colon and scheme in ("oci-archive", "docker-archive"):
+        return _from_archive(text, rest, store)
+    if text.endswith(_ARCHIVE_SUFFIXES) and os.path.isfile(text):
+        return _from_archive(text, text, store)
+    try:
+        stored = store.images.resolve(text, platform)
+    except NotFound as error:
+        if os.path.exists(text):
+            error.hint = f"to read it from disk write oci:{text} or docker-archive:{text}"
+        raise
+    return LocatedImage(text, stored.names, stored.image, store.blobs, lambda: None)
+
+
+def _from_folder(text: str, rest: str) -> LocatedImage:
+    folder, name = _split(rest, os.path.isdir)
+    if not os.path.isdir(folder):
+        raise InputError("there is no such folder", where=folder or text)
+    return _choose(text, folder_source(folder), name, folder)
+
+
+def _from_archive(text: str, rest: str, store: Store) -> LocatedImage:
+    path, name = _split(rest, os.path.isfile)
+    return _choose(text, open_archive(path, store.temporary_path(".tar")), name, path)
+
+
+def _split(rest: str, exists: Callable[[str], bool]) -> tuple[str, str | None]:
+    """Path and name, at the first colon that leaves an existing path; paths may hold colons too."""
+    if exists(rest):
+        return rest, None
+    position = rest.find(":")
+    while position >= 0:
+        if exists(rest[:position]):
+            return rest[:position], rest[position + 1 :] or None
+        position = rest.find(":", position + 1)
+    path, _, name = rest.partition(":")
+    return path, name or None
+
+
+def _choose(text: str, source: ImageSource, name: str | None, where: str) -> LocatedImage:
+    try:
+        named = _one(source.images(), name, where)
+    except BaseException:
+        source.close()
+        raise
+    return LocatedImage(text, named.names, named.image, source, source.close)
+
+
+def _one(images: list[NamedImage], name: str | None, where: str) -> NamedImage:
+    listed = ", ".join(names[0] if (names := each.names) else each.image.config.image_id.short for each in images)
+    if not images:
+        raise ImageInvalid("it holds no image", where=where)
+    if name is None:
+        if len(images) > 1:
+            raise InputError(
+                f"it holds {len(images)} images: {listed}",
+                where=where,
+                hint=f"write the name of one behind it: {where}:NAME",
+            )
+        return images[0]
+    for each in images:
+        if _normal(name) in each.names or (len(name) >= 4 and each.image.config.image_id.encoded.startswith(name)):
+            return each
+    raise NotFound(f"it holds no image {name!r}, but {listed}", where=where)
+
+
+def _normal(name: str) -> str:
+    try:
+        return normal_name(name)
+    except LamellaError:
+        return name

@@ -1,0 +1,212 @@
+"""Images out of the store: archives that ``docker load``, skopeo and podman take, and OCI layouts.
+
+The same images give the same bytes: members are sorted, owned by root, dated 1970.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, NamedTuple
+
+from lamella.layer.compression import make_compressor, open_decompressed
+from lamella.layer.tarformat import END_OF_ARCHIVE, REGULAR, Header, encode_header, padding
+from lamella.oci import mediatype
+from lamella.oci.descriptor import REF_NAME, Descriptor
+from lamella.oci.digest import Digest
+from lamella.oci.image import Image
+from lamella.oci.manifest import canonical_json, make_manifest
+from lamella.oci.reference import parse_reference
+from lamella.store.blobs import BlobStore
+from lamella.store.disk import disk_error, disk_errors, remove_quietly
+from lamella.store.layout import IndexEntry, Layout, new_entry, normal_name
+from lamella.store.lease import Lease
+from lamella.store.mirror import StoredImage
+from lamella.store.source import CONTAINERD_NAME
+from lamella.store.store import Store
+
+_CHUNK = 1 << 20
+
+
+class Saved(NamedTuple):
+    """An image to save under ``names`` (none: it can be found by its ID only)."""
+
+    image: Image
+    names: tuple[str, ...]
+
+
+class _Member(NamedTuple):
+    """A file of the archive: bytes, a blob of the store, or a blob made for the archive and its temporary file."""
+
+    name: str
+    content: bytes | Descriptor | tuple[Descriptor, str]
+
+
+def chosen(store: Store, texts: Iterable[str]) -> list[Saved]:
+    """What the user's words select: a name saves the image under that name, an ID under none. Raises NotFound."""
+    found: dict[Digest, Saved] = {}
+    for text in texts:
+        image = store.images.resolve(text)
+        name = (normal_name(text),) if normal_name(text) in image.names else ()
+        before = found.get(image.descriptor.digest, Saved(image.image, ()))
+        found[image.descriptor.digest] = before._replace(names=tuple(dict.fromkeys(before.names + name)))
+    return list(found.values())
+
+
+def save_docker_archive(store: Store, images: Sequence[Saved | StoredImage], sink: BinaryIO) -> None:
+    """An archive for ``docker load`` (since 1.10) that is an OCI layout too, as Docker 25 and later write it.
+
+    zstd layers, which older Dockers do not know, become gzip. Raises NotFound and StoreDamaged for missing and damaged
+    blobs, after some bytes may have gone to ``sink``."""
+    made: dict[Digest, str] = {}  # blobs made for this archive → temporary files
+    try:
+        saved = [_for_docker(store, _saved(each), made) for each in images]
+        listing = [
+            {
+                "Config": _blob_name(image.manifest.config.digest),
+                "RepoTags": list(names) or None,
+                "Layers": [_blob_name(layer.digest) for layer in image.manifest.layers],
+            }
+            for image, names in saved
+        ]
+        data = canonical_json(listing)
+        _write(store, sink, [*_layout_files(saved, made), _Member("manifest.json", data)])
+    finally:
+        for path in made.values():
+            remove_quietly(path)
+
+
+def save_oci_archive(store: Store, images: Sequence[Saved | StoredImage], sink: BinaryIO) -> None:
+    """An OCI layout as a tar archive (skopeo's ``oci-archive:``); every blob as it is stored."""
+    _write(store, sink, _layout_files([_saved(each) for each in images], {}))
+
+
+def save_oci_layout(store: Store, images: Sequence[Saved | StoredImage], folder: str) -> None:
+    """Puts the images into the OCI layout in ``folder``, which is made if it is not there and keeps what it holds."""
+    import shutil
+
+    layout = Layout(folder)
+    if not layout.exists():
+        layout.create()
+    lease = Lease(f"{folder}/.lamella", f"{folder}/.lamella")
+    blobs = BlobStore(folder, lease)
+    entries = list(layout.read().entries)
+    try:
+        for image, names in map(_saved, images):
+            for blob in _blobs(image):
+                if not blobs.holds(blob):
+                    with store.blobs.open_blob(blob) as stream, blobs.writer(hashing=False) as writer:
+                        while chunk := stream.read(_CHUNK):
+                            writer.write(chunk)
+                        writer.commit(trusted=blob.digest)
+            entries = [entry for entry in entries if entry.name is None or entry.name not in names]
+            entries += _entries(Saved(image, names))
+        blobs.sync()
+        layout.write(entries, f"{folder}/.index.json.{os.getpid()}")
+    finally:
+        lease.release()
+        shutil.rmtree(f"{folder}/.lamella", ignore_errors=True)
+
+
+def _saved(image: Saved | StoredImage) -> Saved:
+    return Saved(image.image, image.names)
+
+
+def _blobs(image: Image) -> tuple[Descriptor, ...]:
+    return (*image.manifest.layers, image.manifest.config, image.manifest.descriptor)
+
+
+def _entries(saved: Saved) -> list[IndexEntry]:
+    descriptor = saved.image.manifest.descriptor._replace(platform=saved.image.config.platform)
+    if not saved.names:
+        return [new_entry(descriptor, None)]
+    made = []
+    for name in saved.names:
+        full = str(parse_reference(name)) if ":" in name else name
+        annotations = ((CONTAINERD_NAME, full), (REF_NAME, name))
+        named = descriptor._replace(annotations=annotations)
+        made.append(IndexEntry(named.to_json(), named, name))
+    return made
+
+
+def _layout_files(images: Sequence[Saved], made: dict[Digest, str]) -> list[_Member]:
+    files: dict[str, _Member] = {}
+    for image, _ in images:
+        for blob in _blobs(image):
+            name = _blob_name(blob.digest)
+            if blob.digest == image.manifest.digest:
+                files[name] = _Member(name, image.manifest.raw)
+            else:
+                files[name] = _Member(name, (blob, made[blob.digest]) if blob.digest in made else blob)
+    entries = [entry.data for saved in images for entry in _entries(saved)]
+    index = canonical_json({"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": entries})
+    marker = canonical_json({"imageLayoutVersion": "1.0.0"})
+    ordered = [files[name] for name in sorted(files)]
+    return [*ordered, _Member("index.json", index), _Member("oci-layout", marker)]
+
+
+def _for_docker(store: Store, saved: Saved, made: dict[Digest, str]) -> Saved:
+    """The image with its zstd layers as gzip, in temporary files that ``made`` is told of."""
+    manifest = saved.image.manifest
+    layers = tuple(
+        _as_gzip(store, layer, made) if mediatype.compression_of(layer.media_type) == "zstd" else layer
+        for layer in manifest.layers
+    )
+    if layers != manifest.layers:
+        manifest = make_manifest(manifest.config, layers, manifest.annotations)
+    return saved._replace(image=Image(manifest, saved.image.config))
+
+
+def _as_gzip(store: Store, layer: Descriptor, made: dict[Digest, str]) -> Descriptor:
+    path = store.temporary_path(".gzip")
+    made[layer.digest] = path  # so that it is removed whatever happens
+    compressor, state, size = make_compressor("gzip"), hashlib.sha256(), 0
+    with disk_errors(path, "write an archive"), store.blobs.open_blob(layer) as stored, open(path, "xb") as file:
+        content = open_decompressed(stored, str(layer.digest))
+        while True:
+            chunk = content.read(_CHUNK)
+            data = compressor.compress(chunk) if chunk else compressor.flush()
+            state.update(data)
+            size += file.write(data)
+            if not chunk:
+                break
+    digest = Digest("sha256:" + state.hexdigest())
+    made[digest] = made.pop(layer.digest)
+    return Descriptor(mediatype.OCI_LAYER_GZIP, digest, size)
+
+
+def _write(store: Store, sink: BinaryIO, members: Iterable[_Member]) -> None:
+    try:
+        for name, content in members:
+            if isinstance(content, bytes):
+                size = len(content)
+                sink.write(_header(name, size) + content)
+            elif isinstance(content, Descriptor):
+                size = content.size
+                with store.blobs.open_blob(content) as stream:
+                    _copy(stream, sink, name, size)
+            else:
+                size = content[0].size
+                with open(content[1], "rb") as stream:
+                    _copy(stream, sink, name, size)
+            sink.write(bytes(padding(size)))
+        sink.write(END_OF_ARCHIVE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise disk_error(error, str(getattr(sink, "name", "archive")), "write the archive") from None
+
+
+def _copy(stream: BinaryIO, sink: BinaryIO, name: str, size: int) -> None:
+    sink.write(_header(name, size))
+    while chunk := stream.read(_CHUNK):
+        sink.write(chunk)
+
+
+def _header(name: str, size: int) -> bytes:
+    return encode_header(Header(name.encode(), 0o644, 0, 0, size, 0, REGULAR, b"", 0, 0))
+
+
+def _blob_name(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.encoded}"
