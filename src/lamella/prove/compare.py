@@ -13,10 +13,9 @@ from typing import NamedTuple
 from lamella.filetree.entry import FILE, Entry
 from lamella.prove.discover import find_checks
 from lamella.prove.globs import Matcher, compile_globs
-from lamella.prove.model import Difference, Proof, Removal, Side, Tree
+from lamella.prove.model import PRESENCE, Difference, Proof, Removal, Side, Tree
 from lamella.prove.trees import normalize_tree
 
-PRESENCE = "presence"
 TIME = "mtime"
 
 

@@ -12,6 +12,9 @@ Tree = Mapping[str, Entry]
 """Path → entry of a merged file system. Hard links are FILE entries whose ``link`` names the first path of the
 group (see :func:`lamella.prove.trees.normalize_tree`)."""
 
+#: the check of paths that one side lacks: the comparison treats its differences apart
+PRESENCE = "presence"
+
 #: stands where one side has no value
 ABSENT = "absent"
 

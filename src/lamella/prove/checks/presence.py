@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamella.prove.model import ABSENT, Difference, Tree
+from lamella.prove.model import ABSENT, PRESENCE, Difference, Tree
 from lamella.prove.trees import describe
 
-NAME = "presence"
+NAME = PRESENCE
 
 
 def compare_trees(a: Tree, b: Tree) -> Iterator[Difference]:

@@ -1,0 +1,77 @@
+"""One build for a trial: built, measured, opened for comparison, and not left behind in the list of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from lamella.build.request import BuildRequest, BuildResult
+from lamella.events import Emit
+from lamella.oci.digest import Digest
+from lamella.oci.image import Image
+from lamella.prove.model import Side
+from lamella.prove.open import open_side
+from lamella.store.store import Store
+from lamella.trial.verdict import Measure
+
+Build = Callable[[BuildRequest, Store, Emit], BuildResult]
+
+
+class Built(NamedTuple):
+    side: Side
+    measure: Measure
+
+
+class Builds:
+    """Builds without names. Use it in a ``with``: what it put into the list of images is taken out at the end; the
+    layers stay in the cache until garbage is collected."""
+
+    def __init__(self, store: Store, emit: Emit, build: Build) -> None:
+        self._store = store
+        self._emit = emit
+        self._build = build
+        self._made: list[Digest] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        for digest in self._made:
+            self._store.images.forget(digest)
+
+    def build(self, request: BuildRequest, name: str) -> Built:
+        """Raises what a build raises; ``name`` is what the comparison calls it."""
+        known = {entry.descriptor.digest for entry in self._store.images.entries()}
+        result = self._build(request._replace(tags=()), self._store, self._emit)
+        if result.manifest.digest not in known:
+            self._made.append(result.manifest.digest)
+        image = self._store.images.get(result.manifest.digest).image
+        return Built(open_side(image, self._store, name), self._measure(result, image))
+
+    def _measure(self, result: BuildResult, image: Image) -> Measure:
+        return Measure(
+            result.image_id,
+            _added(result, image),
+            len(image.layers),
+            sum(self._store.layers.uncompressed_size(layer.diff_id) for layer in image.layers),
+            sum(layer.blob.size for layer in image.layers),
+            result.seconds,
+            len(result.steps),
+            sum(step.cached for step in result.steps),
+        )
+
+
+def _added(result: BuildResult, image: Image) -> int:
+    """Layers from the top down that a step of this build made; below them lies the base."""
+    made = [step.layer.diff_id for step in result.steps if step.layer is not None]
+    return min(len(made), _leading(layer.diff_id in made for layer in reversed(image.layers)))
+
+
+def _leading(flags: Iterable[bool]) -> int:
+    count = 0
+    for flag in flags:
+        if not flag:
+            break
+        count += 1
+    return count

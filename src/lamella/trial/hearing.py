@@ -1,0 +1,59 @@
+"""The trial: the original built twice, for its noise, the rewritten once, and all compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella.build.engine import build as build_image
+from lamella.build.request import BuildRequest
+from lamella.events import Emit, Note, ignore
+from lamella.prove.compare import compare
+from lamella.store.store import Store
+from lamella.trial.builds import Build, Builds
+from lamella.trial.verdict import Rewritten, Verdict
+
+
+def try_rewrite(
+    rewritten: Rewritten,
+    request: BuildRequest,
+    store: Store,
+    emit: Emit = ignore,
+    *,
+    ignored: Sequence[str] = (),
+    build: Build = build_image,
+) -> Verdict:
+    """Builds ``rewritten.original`` and ``rewritten.fixed`` as ``request`` says (its text and tags are not used).
+
+    The second build of the original runs every step again: the difference to the first is the noise. The rewritten
+    one takes from the cache what it has in common with the original. Raises what a build raises."""
+    return try_two(
+        request._replace(text=rewritten.original),
+        request._replace(text=rewritten.fixed),
+        store,
+        emit,
+        ignored=ignored,
+        declared=rewritten.declared,
+        build=build,
+    )._replace(passes=rewritten.passes)
+
+
+def try_two(
+    a: BuildRequest,
+    b: BuildRequest,
+    store: Store,
+    emit: Emit = ignore,
+    *,
+    ignored: Sequence[str] = (),
+    declared: Sequence[str] = (),
+    build: Build = build_image,
+) -> Verdict:
+    """Two Dockerfiles, each with its own context: are they the same state? ``a`` is the one built twice."""
+    with Builds(store, emit, build) as builds:
+        emit(Note("info", f"building {a.name}"))
+        before = builds.build(a, "original")
+        emit(Note("info", f"building {a.name} once more without the cache, to know its noise"))
+        again = builds.build(a._replace(no_cache=True), "original, again")
+        emit(Note("info", f"building {'the rewritten ' if a.name == b.name else ''}{b.name}"))
+        after = builds.build(b, "rewritten")
+        proof = compare(before.side, after.side, noise=again.side, ignore=ignored, declared=declared)
+        return Verdict(proof, before.measure, again.measure, after.measure)
