@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamella.build.engine import build as build_image
 from lamella.build.request import BuildRequest
 from lamella.events import Emit, Note, ignore
 from lamella.prove.compare import compare
@@ -20,7 +19,7 @@ def try_rewrite(
     emit: Emit = ignore,
     *,
     ignored: Sequence[str] = (),
-    build: Build = build_image,
+    build: Build | None = None,
 ) -> Verdict:
     """Builds ``rewritten.original`` and ``rewritten.fixed`` as ``request`` says (its text and tags are not used).
 
@@ -45,10 +44,10 @@ def try_two(
     *,
     ignored: Sequence[str] = (),
     declared: Sequence[str] = (),
-    build: Build = build_image,
+    build: Build | None = None,
 ) -> Verdict:
     """Two Dockerfiles, each with its own context: are they the same state? ``a`` is the one built twice."""
-    with Builds(store, emit, build) as builds:
+    with Builds(store, emit, build or _engine()) as builds:
         emit(Note("info", f"building {a.name}"))
         before = builds.build(a, "original")
         emit(Note("info", f"building {a.name} once more without the cache, to know its noise"))
@@ -57,3 +56,9 @@ def try_two(
         after = builds.build(b, "rewritten")
         proof = compare(before.side, after.side, noise=again.side, ignore=ignored, declared=declared)
         return Verdict(proof, before.measure, again.measure, after.measure)
+
+
+def _engine() -> Build:
+    from lamella.build.engine import build
+
+    return build
