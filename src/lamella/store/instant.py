@@ -1,8 +1,9 @@
-"""Points in time: the RFC 3339 text of image configs as nanoseconds since the epoch."""
+"""Points in time: the RFC 3339 text of image configs, and nanoseconds since the epoch."""
 
 from __future__ import annotations
 
 import re
+import time
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
@@ -20,6 +21,13 @@ def parse_instant(text: str) -> int:
         offset = (int(match[9]) * 60 + int(match[10])) * 60
         seconds += offset if match[8] == "-" else -offset
     return seconds * 1_000_000_000 + int((match[7] or "").ljust(9, "0"))
+
+
+def format_instant(nanoseconds: int) -> str:
+    """In UTC; trailing zeros of the fraction are left out, as Go writes it."""
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{text}.{fraction:09}".rstrip("0").rstrip(".") + "Z"
 
 
 def _days(year: int, month: int, day: int) -> int:

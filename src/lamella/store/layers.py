@@ -13,7 +13,7 @@ from lamella.layer.packed import PackedLayer
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import DiffID, Digest
-from lamella.oci.image import LayerRef
+from lamella.oci.image import BlobSource, LayerRef
 from lamella.store.blobs import BlobStore
 from lamella.store.database import Database
 from lamella.store.disk import disk_errors, remove_quietly
@@ -130,6 +130,20 @@ class LayerStore:
             return None
         self._note_size(diff_id, size)
         return size
+
+    def measure(self, ref: LayerRef, source: BlobSource) -> LayerSize:
+        """The size of a layer wherever it lies. One of the store's is indexed for it (once), one of another ``source``
+        is read and forgotten again. Raises ImageInvalid, NotFound, StoreDamaged."""
+        if (size := self.size(ref.diff_id)) is not None:
+            return size
+        if source is self._blobs or self._blobs.holds(ref.blob):
+            self.ensure_toc(ref)
+            return self.size(ref.diff_id) or LayerSize(0, 0, 0)
+        from lamella.layer.index import index_layer
+
+        with source.open_blob(ref.blob) as stream:
+            index = index_layer(stream, str(ref.blob.digest))
+        return measure_entries(index.entries, index.uncompressed)
 
     def uncompressed_size(self, diff_id: DiffID) -> int:
         """Bytes of file contents in the layer. Raises NotFound where it was never indexed."""

@@ -32,10 +32,10 @@ def not_found(table: ImageTable, text: str) -> NotFound:
     import difflib
 
     names = [name for image in table.list() for name in image.names]
-    near = difflib.get_close_matches(normal_name(text), names, n=1, cutoff=0.6)
-    if not near:
-        repository = normal_name(text).rpartition(":")[0]
-        near = [name for name in names if name.rpartition(":")[0] == repository][:1]
+    said = normal_name(text).removesuffix(":latest")
+    short = {name.removesuffix(":latest"): name for name in names}
+    same = [name for name in names if name.rpartition(":")[0] == said.rpartition(":")[0] or name.startswith(said + ":")]
+    near = same or [short[each] for each in difflib.get_close_matches(said, short, n=1, cutoff=0.6)]
     hint = f"did you mean {near[0]}?" if near else "`lamella image ls` shows what there is"
     return NotFound(f"the store has no image {text!r}", hint=hint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import BinaryIO
 
 from lamella.errors import InputError, LamellaError
@@ -15,6 +16,7 @@ from lamella.oci.digest import Digest
 from lamella.oci.manifest import make_manifest
 from lamella.oci.platform import Platform
 from lamella.store.images import storable_name
+from lamella.store.instant import format_instant
 from lamella.store.load import copy_layer
 from lamella.store.mirror import StoredImage, host_platform
 from lamella.store.store import Store
@@ -25,7 +27,7 @@ def import_rootfs(
     path: str,
     name: str | None,
     *,
-    created: str,
+    created: str = "",
     config: RunConfig | None = None,
     platform: Platform | None = None,
     message: str = "",
@@ -34,7 +36,9 @@ def import_rootfs(
     """Stores the archive at ``path`` (``-``: standard input, or ``stream``) as an image of one layer.
 
     gzip and zstd archives become the layer as they are, others are compressed by gzip; the diff ID is in any case that
-    of the archive's tar. ``created`` is RFC 3339 text. Raises InputError, and ImageInvalid for a broken archive."""
+    of the archive's tar. ``created`` is RFC 3339 text ("": now).
+
+    Raises InputError, and ImageInvalid for a broken archive."""
     names = [storable_name(name)] if name else []  # before anything is read
     where = "standard input" if path == "-" else path
     with _opened(path, stream) as source:
@@ -52,6 +56,7 @@ def import_rootfs(
                 error.where = where + (error.where or "").removeprefix("layer")
             raise
     store.layers.record(packed)
+    created = created or format_instant(time.time_ns())
     message = message or f"Imported from {path if path == '-' else os.path.basename(path)}"
     history = HistoryEntry(created=created, comment=message)
     image = ImageConfig(

@@ -1,0 +1,61 @@
+"""``lamella image inspect``, also ``lamella inspect``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from lamella.cli.session import Session
+
+if TYPE_CHECKING:
+    from lamella.store.locate import LocatedImage
+
+SUMMARY = "everything an image says of itself, as JSON in Docker's shape"
+EXAMPLES = """lamella image inspect alpine:3.20
+lamella image inspect app | jq '.[0].Config.Env'"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "image", nargs="+", metavar="IMAGE", help="a name, an ID prefix, oci:DIR, docker-archive:FILE …"
+    )
+    parser.add_argument("--format", choices=("json",), default="json", help="JSON is all there is")
+
+
+def run(args: argparse.Namespace, session: Session) -> int:
+    from lamella.store.locate import open_image
+
+    found = []
+    for text in args.image:
+        with open_image(text, session.store()) as located:
+            found.append(_as_json(located, session))
+    session.json(found)
+    return 0
+
+
+def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:
+    manifest, config = located.image
+    layers = session.store().layers
+    repositories = dict.fromkeys(name.rpartition(":")[0] or name for name in located.names)
+    last = config.history[-1] if config.history else None
+    return {
+        "Id": config.image_id,
+        "RepoTags": list(located.names),
+        "RepoDigests": [f"{repository}@{manifest.digest}" for repository in repositories],
+        "Parent": "",
+        "Comment": last.comment if last else "",
+        "Created": config.created or None,
+        "Author": config.author,
+        "Config": config.config.to_json(),
+        "Architecture": config.platform.architecture,
+        **({"Variant": config.platform.variant} if config.platform.variant else {}),
+        "Os": config.platform.os,
+        "Size": sum(layers.measure(ref, located.blobs).shown for ref in located.image.layers),
+        "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
+        "Descriptor": manifest.descriptor.to_json(),
+        "Manifest": {
+            "Config": manifest.config.to_json(),
+            "Layers": [layer.to_json() for layer in manifest.layers],
+            "Annotations": dict(manifest.annotations),
+        },
+    }

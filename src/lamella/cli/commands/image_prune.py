@@ -1,0 +1,71 @@
+"""``lamella image prune``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from lamella.cli.session import Session
+
+SUMMARY = "remove what nothing needs: unnamed images, loose blobs, dead snapshots"
+EXAMPLES = """lamella image prune
+lamella image prune --build-cache
+lamella image prune --all --force"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-a", "--all", action="store_true", help="named images too: every one no container uses")
+    parser.add_argument("--build-cache", action="store_true", help="the build cache too")
+    parser.add_argument("-f", "--force", action="store_true", help="do not ask")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed")
+
+
+def run(args: argparse.Namespace, session: Session) -> int:
+    from lamella.cli.progress import human_size
+    from lamella.cli.snapshots import drop_snapshots
+    from lamella.store.collect import prune
+
+    if not _agreed(args, session):
+        session.note("nothing was removed")
+        return 0
+    store = session.store()
+    freed = prune(store, all=args.all, build_cache=args.build_cache)
+    dropped = drop_snapshots(store)
+    size = freed.size + dropped.size
+    if args.format == "json":
+        session.json(
+            {
+                "schema": 1,
+                "untagged": list(freed.untagged),
+                "deleted": list(freed.images),
+                "blobs": list(freed.blobs),
+                "snapshots": dropped.snapshots,
+                "cache_records": freed.cache_records,
+                "reclaimed": size,
+            }
+        )
+        return 0
+    for name in freed.untagged:
+        session.out(f"untagged: {name}")
+    for image_id in freed.images:
+        session.out(f"deleted: {image_id}")
+    session.out(f"Total reclaimed space: {human_size(size)}")
+    if freed.in_use:
+        session.note(f"note: {freed.in_use} blobs stay, a running command may need them")
+    return 0
+
+
+def _agreed(args: argparse.Namespace, session: Session) -> bool:
+    if args.force:
+        return True
+    if not sys.stdin.isatty():
+        if args.all:
+            from lamella.errors import UsageError
+
+            raise UsageError("--all removes named images and cannot ask here", hint="add --force")
+        return True
+    what = ["all images that no container uses" if args.all else "all unnamed images"]
+    what += ["the build cache"] if args.build_cache else []
+    sys.stderr.write(f"This will remove {' and '.join(what)}, and what only they need. Continue? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

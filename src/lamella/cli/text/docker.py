@@ -1,0 +1,40 @@
+"""Tables and ages as Docker's command line lays them out, so that scripts which cut its columns work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MINIMUM, _GAP = 10, 3  # of a column, and after its widest cell
+_SECOND = 1_000_000_000
+
+
+def docker_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines; the first is the heading. The last column is not padded."""
+    columns = len(rows[0]) - 1
+    widths = [max(_MINIMUM, max(len(row[column]) for row in rows) + _GAP) for column in range(columns)]
+    return ["".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows]
+
+
+def docker_age(created: int, now: int) -> str:
+    """``2 minutes ago``; both in ns since the epoch, ``created`` 0 where nobody knows."""
+    return f"{_duration((now - created) // _SECOND)} ago" if created > 0 else "N/A"
+
+
+def _duration(seconds: int) -> str:
+    minutes, hours = seconds // 60, (seconds + 1800) // 3600
+    days = hours // 24
+    if seconds < 1:
+        return "Less than a second"
+    for value, one, many, limit in (
+        (seconds, "1 second", "seconds", 60),
+        (minutes, "About a minute", "minutes", 60),
+        (hours, "About an hour", "hours", 48),
+    ):
+        if value == 1:
+            return one
+        if value < limit:
+            return f"{value} {many}"
+    for length, unit, limit in ((1, "days", 14), (7, "weeks", 60), (30, "months", 730)):
+        if days < limit:
+            return f"{days // length} {unit}"
+    return f"{seconds // 31_536_000} years"
