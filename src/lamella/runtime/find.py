@@ -1,23 +1,57 @@
-"""Which OCI runtime this machine has, and whether it works."""
+"""Which OCI runtime this machine has."""
 
 from __future__ import annotations
 
-from lamella.errors import NoRuntime
-from lamella.runtime.launcher import find_program
+import os
+
+from lamella.errors import NoPrivilege, NoRuntime
+from lamella.runtime.capabilities import held
 from lamella.runtime.oci import OCIRunner
+from lamella.runtime.program import find_program
 
 _KNOWN = ("runc", "crun")
+_CGROUPS = "/sys/fs/cgroup"
 
 
 def find_runner(state_root: str, preferred: str | None = None) -> OCIRunner:
-    """The runner for ROOT/lamella/run. ``preferred`` is a runtime's name or path (what LAMELLA_RUNTIME says).
+    """The runner for the folder ROOT/lamella/run. ``preferred`` is a runtime's name or path (LAMELLA_RUNTIME says it).
 
-    Raises NoRuntime, with a hint, where there is none."""
-    for name in (preferred,) if preferred else _KNOWN:
-        program = name if "/" in name else find_program(name)
-        if program is not None:
-            return OCIRunner(program, state_root)
-    raise NoRuntime(
-        f"no OCI runtime {preferred!r}" if preferred else "no OCI runtime was found (looked for runc, then crun)",
-        hint="install one, for example: apt install runc",
-    )
+    Nothing is started to find out: it would cost as much as a step. Raises NoRuntime where there is none, NoPrivilege
+    where this process may not make namespaces."""
+    program = _program(preferred)
+    if "CAP_SYS_ADMIN" not in held():
+        raise NoPrivilege(
+            "running a command in a container needs root",
+            hint="run as root (sudo lamella ...); inside of a container, that one needs --privileged",
+        )
+    return OCIRunner(program, state_root)
+
+
+def _program(preferred: str | None) -> str:
+    if preferred:
+        program = preferred if "/" in preferred else find_program(preferred)
+        if program is None or not os.access(program, os.X_OK):
+            raise NoRuntime(
+                f"the OCI runtime {preferred!r} was not found", hint="LAMELLA_RUNTIME names a program or its path"
+            )
+        return os.path.abspath(program)
+    found = {name: find_program(name) for name in _KNOWN}
+    if found["runc"] is not None:
+        return found["runc"]
+    if found["crun"] is None:
+        raise NoRuntime(
+            "no OCI runtime was found (looked for runc, then crun)",
+            hint="install one, for example: apt install runc; or name it with LAMELLA_RUNTIME",
+        )
+    if _hybrid_cgroups():
+        raise NoRuntime(
+            "crun does not work on this machine, whose cgroups are of both versions",
+            where=found["crun"],
+            hint="install runc, for example: apt install runc",
+        )
+    return found["crun"]
+
+
+def _hybrid_cgroups() -> bool:
+    """Version 1 with version 2 beside it: systemd's "hybrid" layout."""
+    return os.path.isdir(f"{_CGROUPS}/unified") and not os.path.exists(f"{_CGROUPS}/cgroup.controllers")

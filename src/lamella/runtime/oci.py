@@ -1,8 +1,7 @@
-"""Runs processes by an OCI runtime: runc, or another with its command line."""
+"""Runs processes by an OCI runtime: runc, or another that takes its command line."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import resource
@@ -10,131 +9,113 @@ import threading
 
 from lamella.errors import Interrupted, MachineError
 from lamella.runtime.failure import explain_failure
-from lamella.runtime.launcher import leash
-from lamella.runtime.network import hosts_file, resolver_file
+from lamella.runtime.folder import RunFolder
+from lamella.runtime.leash import Leash
 from lamella.runtime.process import Child
+from lamella.runtime.program import sealed_copy
 from lamella.runtime.protocol import BindMount, Output, Sandbox
 from lamella.runtime.spec import BASE_TARGETS, bundle_config
-from lamella.runtime.stubs import Stubs
+from lamella.runtime.stubs import Stubs, make_directory
 
 
 class OCIRunner:
-    """Implements Runner. Threads may share one.
-
-    ``state_root``/OWNER/ holds what one process runs: ``lock`` (held by flock as long as it lives), the runtime's own
-    ``state``, and a bundle for each container."""
+    """Implements Runner. Threads may share one; each runs its process to the end."""
 
     def __init__(self, program: str, state_root: str) -> None:
+        """``program`` is the runtime's path, ``state_root`` the folder ROOT/lamella/run (made when first needed)."""
         self._program = program
-        self._state_root = os.path.abspath(state_root)
-        self._leash = leash()
+        self._folder = RunFolder(state_root)
+        self._leash = Leash()
         self._mutex = threading.Lock()
-        self._counter = 0
+        self._copy: int | None = None
+        self._copied = False
         self._running: set[Child] = set()
         self._stopped = threading.Event()
-        self._owner: str | None = None
 
     @property
     def name(self) -> str:
         return os.path.basename(self._program)
 
     def run(self, sandbox: Sandbox, output: Output) -> int:
-        container, bundle = self._bundle()
-        stubs = Stubs(sandbox.rootfs)
-        try:
-            mounts = self._mounts(sandbox, stubs, os.path.dirname(bundle))
-            make_cwd(sandbox)
-            config = bundle_config(sandbox, mounts, resource.getrlimit(resource.RLIMIT_NOFILE))
-            with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
-                json.dump(config, file, ensure_ascii=False)
-            return self._execute(container, bundle, output)
-        finally:
-            stubs.remove()
-            for name in ("config.json", "log"):
-                try:
-                    os.unlink(f"{bundle}/{name}")
-                except FileNotFoundError:
-                    continue
-            os.rmdir(bundle)
+        with self._folder.bundle() as (container, bundle, own):
+            stubs = Stubs(sandbox.rootfs)
+            try:
+                config = bundle_config(
+                    sandbox, _mounts(sandbox, stubs, own), resource.getrlimit(resource.RLIMIT_NOFILE)
+                )
+                make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
+                with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
+                    json.dump(config, file, ensure_ascii=False)
+                return self._execute(container, bundle, f"{own}/state", output)
+            finally:
+                stubs.remove()
 
-    def stop(self) -> None:
-        """Kills what runs; ``run`` raises Interrupted, now and from now on. For another thread to call, at Ctrl-C."""
-        with self._mutex:
-            self._stopped.set()
-            for child in self._running:
-                child.kill()
-
-    def _bundle(self) -> tuple[str, str]:
-        with self._mutex:
-            if self._owner is None:
-                self._owner = self._register()
-            self._counter += 1
-            number = self._counter
-        bundle = f"{self._state_root}/{self._owner}/{number}"
-        os.mkdir(bundle, 0o700)
-        return f"lamella-{self._owner}-{number}", bundle
-
-    def _register(self) -> str:
-        owner = os.urandom(4).hex()
-        folder = f"{self._state_root}/{owner}"
-        os.makedirs(f"{folder}/state", mode=0o700)
-        self._lock = os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        resolver_file(f"{folder}/resolv.conf")
-        hosts_file(f"{folder}/hosts")
-        return owner
-
-    @staticmethod
-    def _mounts(sandbox: Sandbox, stubs: Stubs, folder: str) -> tuple[BindMount, ...]:
-        own = [
-            BindMount("/etc/resolv.conf", f"{folder}/resolv.conf", readonly=True),
-            BindMount("/etc/hosts", f"{folder}/hosts", readonly=True),
-        ]
-        taken = {mount.target for mount in sandbox.mounts}
-        for target in BASE_TARGETS:
-            stubs.ensure(target, directory=True)
-        mounts = []
-        for mount in [*(mount for mount in own if mount.target not in taken), *sandbox.mounts]:
-            directory = mount.type == "tmpfs" or os.path.isdir(mount.source)
-            mounts.append(mount._replace(target=stubs.ensure(mount.target, directory)))
-        return tuple(mounts)
-
-    def _execute(self, container: str, bundle: str, output: Output) -> int:
-        state = f"{os.path.dirname(bundle)}/state"
+    def _execute(self, container: str, bundle: str, state: str, output: Output) -> int:
         log = f"{bundle}/log"
-        runtime = [self._program, "--root", state, "--log", log, "--log-format", "json"]
+        options = ["--root", state, "--log", log, "--log-format", "json"]
         last = [b""]
 
         def listen(stream: int, data: bytes) -> None:
             last[0] = data if stream == 2 else b""
             output(stream, data)
 
-        with self._mutex:
-            if self._stopped.is_set():
-                raise Interrupted("stopped")
-            child = Child([*self._leash, *runtime, "run", "--bundle", bundle, container], dict(os.environ))
-            self._running.add(child)
+        child = self._start([*options, "run", "--bundle", bundle, container])
         try:
+            self._copy_program()
             child.relay(listen)
             status = child.wait()
         except BaseException:
             child.kill()
             child.wait()
-            self._delete(runtime, container)
+            self._delete(state, container)
             raise
         finally:
-            child.close()
             with self._mutex:
                 self._running.discard(child)
+            child.close()
         if self._stopped.is_set():
-            self._delete(runtime, container)
-            raise Interrupted("stopped")
+            self._delete(state, container)
+            raise Interrupted("the command was stopped")
         return status if status == 0 else explain_failure(self.name, status, log, last[0])
 
-    @staticmethod
-    def _delete(runtime: list[str], container: str) -> None:
+    def _start(self, words: list[str]) -> Child:
+        with self._mutex:
+            if self._stopped.is_set():
+                raise Interrupted("the command was stopped")
+            child = self._spawn(words)
+            self._running.add(child)
+            return child
+
+    def _spawn(self, words: list[str]) -> Child:
+        program = self._program if self._copy is None else f"/proc/self/fd/{self._copy}"
+        try:
+            # Of our environment nothing is for the runtime; the container's is in its bundle.
+            return Child(self._leash, [program, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        except OSError as error:
+            raise MachineError(f"{self.name} cannot be started: {error.strerror}", hint="run as root") from None
+
+    def _copy_program(self) -> None:
+        """Once, while the first container starts: the later ones start faster then."""
+        with self._mutex:
+            if self._copied:
+                return
+            self._copied = True
+        copy = sealed_copy(self._program)
+        with self._mutex:
+            self._copy = copy
+
+    def stop(self) -> None:
+        """Kills what runs: ``run`` raises Interrupted, now and from now on. For another thread to call, at Ctrl-C."""
+        with self._mutex:
+            self._stopped.set()
+            for child in self._running:
+                child.kill()
+
+    def _delete(self, state: str, container: str) -> None:
         """Removes what the runtime keeps of a container that was killed: its state and its cgroups."""
-        child = Child([*runtime, "delete", "--force", container], dict(os.environ))
+        if not os.path.isdir(f"{state}/{container}"):
+            return
+        child = self._spawn(["--root", state, "delete", "--force", container])
         try:
             child.relay(lambda stream, data: None)
             child.wait()
@@ -142,48 +123,32 @@ class OCIRunner:
             child.close()
 
     def recover(self) -> None:
-        try:
-            owners = os.listdir(self._state_root)
-        except FileNotFoundError:
-            return
-        for owner in owners:
-            if owner != self._owner:
-                self._recover_owner(f"{self._state_root}/{owner}")
-
-    def _recover_owner(self, folder: str) -> None:
-        import shutil
-
-        lock = os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for container in os.listdir(f"{folder}/state"):
-                self._delete([self._program, "--root", f"{folder}/state"], container)
-            shutil.rmtree(folder)
-        except BlockingIOError:
-            return
-        finally:
-            os.close(lock)
+        with self._folder.abandoned() as folders:
+            for folder in folders:
+                state = f"{folder}/state"
+                for container in os.listdir(state) if os.path.isdir(state) else []:
+                    self._delete(state, container)
 
     def close(self) -> None:
         """Removes this process's folder. Nothing may run any more."""
-        import shutil
+        self._folder.close()
+        self._leash.close()
+        if self._copy is not None:
+            os.close(self._copy)
+            self._copy = None
 
-        if self._owner is not None:
-            shutil.rmtree(f"{self._state_root}/{self._owner}")
-            os.close(self._lock)
-            self._owner = None
 
-
-def make_cwd(sandbox: Sandbox) -> None:
-    """A working directory that is missing is made, for the process's user, as BuildKit does: it stays."""
-    from lamella.runtime.stubs import resolve_in_root
-
-    path = sandbox.rootfs
-    for part in resolve_in_root(sandbox.rootfs, sandbox.process.cwd).split("/")[1:]:
-        path = f"{path}/{part}"
-        if part and not os.path.lexists(path):
-            os.mkdir(path, 0o755)
-            os.chmod(path, 0o755)
-            os.chown(path, sandbox.process.uid, sandbox.process.gid)
-    if not os.path.isdir(path):
-        raise MachineError("the working directory is no directory", where=sandbox.process.cwd)
+def _mounts(sandbox: Sandbox, stubs: Stubs, own: str) -> tuple[BindMount, ...]:
+    """The sandbox's mounts and those of the network, on mount points that exist."""
+    network = [
+        BindMount("/etc/resolv.conf", f"{own}/resolv.conf", readonly=True),
+        BindMount("/etc/hosts", f"{own}/hosts", readonly=True),
+    ]
+    taken = {mount.target for mount in sandbox.mounts}
+    for target in BASE_TARGETS:
+        stubs.ensure(target, directory=True)
+    mounts = []
+    for mount in [*(mount for mount in network if mount.target not in taken), *sandbox.mounts]:
+        directory = mount.type == "tmpfs" or os.path.isdir(mount.source)
+        mounts.append(mount._replace(target=stubs.ensure(mount.target, directory)))
+    return tuple(mounts)

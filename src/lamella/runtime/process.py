@@ -5,40 +5,30 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable
 
+from lamella.runtime.leash import Leash
 from lamella.runtime.protocol import Output
 
 _CHUNK = 1 << 16
 
 
 class Child:
-    """One program, started. ``argv[0]`` is a path. It stands in a process group of its own: Ctrl-C at a terminal
-    reaches us and not it, and we decide."""
+    """One program, started on a leash. ``argv[0]`` is a path. Wait for it in the thread that made it."""
 
-    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
+    def __init__(self, leash: Leash, argv: list[str], env: dict[str, str]) -> None:
+        """Raises OSError."""
         out, out_writer = os.pipe2(os.O_CLOEXEC)
         err, err_writer = os.pipe2(os.O_CLOEXEC)
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self.pid = os.posix_spawn(
-                argv[0],
-                argv,
-                env,
-                setpgroup=0,
-                setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ],
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, out_writer, 1),
-                    (os.POSIX_SPAWN_DUP2, err_writer, 2),
-                ],
-            )
+            self.pid = leash.spawn(argv, env, (nothing, out_writer, err_writer))
         except BaseException:
             os.close(out)
             os.close(err)
             raise
         finally:
-            os.close(out_writer)
-            os.close(err_writer)
+            for descriptor in (nothing, out_writer, err_writer):
+                os.close(descriptor)
         self._streams = {out: 1, err: 2}
         self._status: int | None = None
 
@@ -74,9 +64,7 @@ class Child:
         return self._status
 
     def close(self) -> None:
+        """Closes what is open of the streams; who waited calls it."""
         for fd in self._streams:
             os.close(fd)
         self._streams.clear()
-
-
-Start = Callable[[list[str], dict[str, str]], Child]

@@ -51,6 +51,20 @@ def resolve_in_root(rootfs: str, path: str) -> str:
     return "/" + "/".join(done)
 
 
+def make_directory(rootfs: str, path: str, uid: int, gid: int) -> None:
+    """Makes the directory ``path`` and its parents where they are missing, owned by ``uid`` and ``gid``: a working
+    directory that does not exist, as BuildKit does it. No stub: it stays. Raises InputError where a file stands there."""
+    host = rootfs
+    for part in resolve_in_root(rootfs, path).split("/")[1:]:
+        host = f"{host}/{part}" if part else host
+        if not os.path.lexists(host):
+            os.mkdir(host, 0o755)
+            os.chmod(host, 0o755)
+            os.chown(host, uid, gid)
+    if not os.path.isdir(host):
+        raise InputError("the working directory is no directory", where=path)
+
+
 class Stubs:
     """The mount points made in one root file system."""
 

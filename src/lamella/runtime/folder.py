@@ -1,0 +1,109 @@
+"""Where a process keeps what it runs: ROOT/OWNER/ for each process, recognisable when that process is dead.
+
+ROOT/OWNER/lock         held by flock as long as the process lives
+ROOT/OWNER/state/       the runtime's own: one folder for each container
+ROOT/OWNER/NUMBER/      a bundle
+ROOT/OWNER/resolv.conf, hosts
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lamella.errors import NoPrivilege
+from lamella.runtime.network import hosts_file, resolver_file
+
+
+class RunFolder:
+    """This process's folder below ``root``, made when first needed. Threads may share it."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.abspath(root)
+        self._mutex = threading.Lock()
+        self._counter = 0
+        self._owner: str | None = None
+        self._lock = -1
+
+    def _register(self) -> str:
+        owner = os.urandom(4).hex()
+        path = f"{self._root}/{owner}"
+        try:
+            os.makedirs(f"{path}/state", mode=0o700)
+        except OSError as error:
+            raise NoPrivilege(f"the folder for containers cannot be made: {error.strerror}", where=path) from None
+        self._lock = _lock_of(path)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        resolver_file(f"{path}/resolv.conf")
+        hosts_file(f"{path}/hosts")
+        return owner
+
+    @contextmanager
+    def bundle(self) -> Iterator[tuple[str, str, str]]:
+        """A name for a container, no other container's on this machine; the empty folder of its bundle; and the
+        folder of this process. The bundle goes with what is in it (files only)."""
+        with self._mutex:
+            if self._owner is None:
+                self._owner = self._register()
+            self._counter += 1
+            owner, number = self._owner, self._counter
+        own = f"{self._root}/{owner}"
+        path = f"{own}/{number}"
+        os.mkdir(path, 0o700)
+        try:
+            yield f"lamella-{owner}-{number}", path, own
+        finally:
+            for name in os.listdir(path):
+                os.unlink(f"{path}/{name}")
+            os.rmdir(path)
+
+    @contextmanager
+    def abandoned(self) -> Iterator[list[str]]:
+        """The folders of processes that are dead, locked meanwhile and removed afterwards."""
+        import shutil
+
+        found: list[str] = []
+        locks: list[int] = []
+        try:
+            for owner in os.listdir(self._root) if os.path.isdir(self._root) else []:
+                path = f"{self._root}/{owner}"
+                lock = _try_lock(path) if owner != self._owner else None
+                if lock is not None:
+                    locks.append(lock)
+                    found.append(path)
+            yield found
+            for path in found:
+                shutil.rmtree(path, ignore_errors=True)
+        finally:
+            for lock in locks:
+                os.close(lock)
+
+    def close(self) -> None:
+        """Removes this process's folder. Nothing may run any more."""
+        import shutil
+
+        with self._mutex:
+            if self._owner is not None:
+                shutil.rmtree(f"{self._root}/{self._owner}", ignore_errors=True)
+                os.close(self._lock)
+                self._owner = None
+
+
+def _lock_of(path: str) -> int:
+    return os.open(f"{path}/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
+def _try_lock(path: str) -> int | None:
+    try:
+        lock = _lock_of(path)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock
+    except BlockingIOError:
+        os.close(lock)
+        return None

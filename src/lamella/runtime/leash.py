@@ -1,0 +1,72 @@
+"""A process that cannot outlive us, nor anything it starts: not even our SIGKILL frees it.
+
+The kernel does it all. The process is number 1 of a PID namespace of its own and asks for SIGKILL when the thread that
+made it ends; when number 1 of a PID namespace dies, all that are in it die, the namespaces inside of it included. So
+the runtime goes, and with it the container and whatever that left in the background.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from lamella.runtime import kernel
+
+_FAILED = 125  # as docker run: the machinery itself
+
+
+class Leash:
+    """Starts processes that die with this one. Threads may share it; close it when nothing runs on it any more."""
+
+    def __init__(self) -> None:
+        # Its writing end is ours alone, so reading finds its end when we are dead.
+        self._lifeline = os.pipe2(os.O_CLOEXEC)
+
+    def close(self) -> None:
+        for descriptor in self._lifeline:
+            os.close(descriptor)
+
+    def spawn(self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int]) -> int:
+        """Starts ``argv`` (``argv[0]`` is a path) with ``streams`` as 0, 1 and 2, in a process group of its own: Ctrl-C
+        at a terminal reaches us and not it. Returns its process number. The calling thread must live until it has
+        waited for the process.
+
+        Raises OSError where the kernel refuses a PID namespace."""
+        home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Only this thread's next child is meant: setns takes it back.
+            kernel.unshare(kernel.CLONE_NEWPID)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    self._become(argv, env, streams)
+            finally:
+                kernel.setns(home, kernel.CLONE_NEWPID)
+        finally:
+            os.close(home)
+        return pid
+
+    def _become(self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int]) -> None:
+        """In the child; never returns. Other threads do not exist here, so nothing that may wait for one is called."""
+        try:
+            kernel.die_with_parent(signal.SIGKILL)
+            reader, writer = self._lifeline
+            os.close(writer)
+            poller = select.poll()
+            poller.register(reader, 0)
+            if poller.poll(0):  # the parent died before we asked for the signal
+                os._exit(_FAILED)
+            os.setpgid(0, 0)
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            # The runtime reads /proc by the numbers of its own namespace.
+            kernel.unshare(kernel.CLONE_NEWNS)
+            kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+            kernel.mount(b"proc", b"/proc", b"proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+            os.execve(argv[0], argv, env)
+        except BaseException as error:
+            os.write(2, f"cannot start {argv[0]}: {error}\n".encode())
+        finally:
+            os._exit(_FAILED)
