@@ -72,9 +72,11 @@ class _Walk:
         self.trie = Trie()
         self.origins: dict[int, _Origin] = {}
         self.losses: list[Loss] = []
+        self._folder: tuple[str, Node] | None = None  # the last parent: files come directory by directory
 
     def apply(self, number: int, entries: Sequence[Entry]) -> None:
         """As layers are merged: first what hides lower content, then what the layer brings."""
+        self._folder = None
         gone: list[tuple[_Origin, str]] = []
         for entry in entries:
             if entry.kind == WHITEOUT:
@@ -104,29 +106,41 @@ class _Walk:
                 files.append((path, origin.entry))
         return Attribution(layers, tuple(files), tuple(self.losses))
 
-    def _put(self, number: int, entry: Entry) -> list[_Origin]:
+    def _put(self, number: int, entry: Entry) -> Iterable[_Origin]:
         """Adds an entry; returns the files that lost their last name by it."""
-        old = self._find(entry.path) or self._blocking(entry.path)
+        old = self._find(entry.path)
+        if entry.kind != FILE or (old is not None and not _is_file(old)):
+            self._folder = None
+        if old is None and self._folder is None:
+            old = self._blocking(entry.path)
+        if entry.kind == HARDLINK:
+            return self._link(entry, old)
+        origin = self.origins[id(entry)] = _Origin(entry, number)
+        origin.names = 1
         replaced = old is not None and not (old.children is not None and entry.kind == DIRECTORY)
-        if entry.kind != HARDLINK:
-            origin = self.origins[id(entry)] = _Origin(entry, number)
-            origin.names = 1
-            gone = list(self._drop(old)) if replaced else []
-            self.trie.put(entry)
-            return gone
+        gone = list(self._drop(old)) if replaced else ()
+        self.trie.put(entry)
+        return gone
+
+    def _link(self, entry: Entry, old: Node | None) -> list[_Origin]:
         self.trie.put(entry)
         new = self._find(entry.path)
+        self._folder = None
         if new is None or new is old:
             return []
         self.origins[id(new.entry)].names += 1
-        return list(self._drop(old)) if replaced else []
+        return list(self._drop(old))
 
     def _find(self, path: str) -> Node | None:
         """The node at ``path``, links followed in its parents only."""
         if not path:
             return self.trie.root
         parent, _, name = path.rpartition("/")
-        folder = self.trie.find(parent)
+        if self._folder is not None and self._folder[0] == parent:
+            folder: Node | None = self._folder[1]
+        else:
+            folder = self.trie.find(parent)
+            self._folder = (parent, folder) if folder is not None else None
         return folder.children.get(name) if folder is not None and folder.children else None
 
     def _blocking(self, path: str, links: int = 0) -> Node | None:
@@ -174,6 +188,10 @@ class _Walk:
             why, change = _replacement(entry, again)
         del self.origins[id(entry)]
         return Loss(entry.path, entry.size, why, origin.layer, number, change)
+
+
+def _is_file(node: Node) -> bool:
+    return node.entry is not None and node.entry.kind == FILE
 
 
 def _walk_nodes(root: Node) -> Iterator[tuple[str, Node]]:
