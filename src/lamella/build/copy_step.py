@@ -15,7 +15,6 @@ from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.plan.key import step_definition
 from lamella.plan.step import CopyStep, SourceContext
-from lamella.runtime.users import resolve_user
 
 
 def refuse_unsupported(step: CopyStep) -> None:
@@ -128,6 +127,8 @@ def _ownership(work: Work, level: Level | None, step: CopyStep) -> Ownership:
         return Ownership(mode=mode)
     if step.chown.isdecimal():  # Docker: a bare number is the user and the group
         return Ownership(int(step.chown), int(step.chown), mode)
+    from lamella.runtime.users import resolve_user
+
     try:
         account = resolve_user(step.chown, lambda name: read_image_file(work.machine, level, name))
     except LamellaError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from lamella.build.level import Level
 from lamella.build.sources import ContextSource, follow
@@ -14,9 +15,10 @@ from lamella.events import StepOutput
 from lamella.filetree import entry as kinds
 from lamella.plan.key import step_definition
 from lamella.plan.step import RunStep
-from lamella.runtime.protocol import Process, Sandbox
-from lamella.runtime.users import resolve_user
-from lamella.snapshot.protocol import Workspace
+
+if TYPE_CHECKING:
+    from lamella.runtime.protocol import Process
+    from lamella.snapshot.protocol import Workspace
 
 _TAIL = 4096  # bytes of output repeated with the error
 _PASSWD_LIMIT = 4 << 20
@@ -60,6 +62,8 @@ def execute_run(work: Work, level: Level | None, step: RunStep) -> Outcome:
 
 
 def _run(work: Work, step: RunStep, workspace: Workspace, tail: deque[bytes]) -> None:
+    from lamella.runtime.protocol import Sandbox
+
     held = 0
 
     def output(stream: int, data: bytes) -> None:
@@ -95,6 +99,9 @@ def _failed(step: RunStep, status: int, output: bytes) -> StepFailed:
 
 
 def _process(step: RunStep, root: ContextSource) -> Process:
+    from lamella.runtime.protocol import Process
+    from lamella.runtime.users import resolve_user
+
     def read(path: str) -> bytes | None:
         resolved = follow(root.lookup, path)
         entry = root.lookup(resolved)

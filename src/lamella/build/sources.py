@@ -84,7 +84,7 @@ class ContextSource:
         found = []
         try:
             listing = os.scandir(self.place(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         prefix = path + "/" if path else ""
         with listing:

@@ -12,7 +12,6 @@ from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackItem
 from lamella.plan.key import step_definition
 from lamella.plan.step import WorkdirStep
-from lamella.runtime.users import resolve_user
 
 
 def execute_workdir(work: Work, level: Level | None, step: WorkdirStep) -> Outcome:
@@ -28,6 +27,8 @@ def execute_workdir(work: Work, level: Level | None, step: WorkdirStep) -> Outco
 
 
 def _missing_folders(work: Work, level: Level | None, step: WorkdirStep) -> list[PackItem]:
+    from lamella.runtime.users import resolve_user
+
     machine = work.machine
     tree = machine.tree(level)
     path = follow(tree.get, step.path)
