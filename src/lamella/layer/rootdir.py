@@ -12,68 +12,79 @@ import stat as modes
 from collections.abc import Callable
 
 from lamella.errors import ImageInvalid
-from lamella.filetree.entry import SYMLINK, Entry
+from lamella.filetree.entry import DIRECTORY, SYMLINK, Entry
 
-_OPEN_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PATH_ONLY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_LINKS = 40  # as the kernel
 _MAX_OPEN = 200
 
-Missing = Callable[[str, int, str], None]
-"""Called with a real path, its parent's descriptor and its name: makes the directory that is not there."""
+Lower = Callable[[str], Entry | None]
+Make = Callable[[str, str], None]
+"""Called with the real path of a directory and a name: makes the directory of that name, whatever stands there."""
 
 
 class RootDirectory:
     """Open directories of one tree, by real path ("" is the root). Close it when done.
 
-    ``lower`` gives what stands below at a real path that the tree itself does not hold (overlay), for its links."""
+    ``lower`` gives what lies below at a real path that the tree itself does not hold: its links count, too."""
 
-    def __init__(self, root: str, where: str, lower: Callable[[str], Entry | None]) -> None:
+    def __init__(self, root: str, where: str, lower: Lower) -> None:
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._open: dict[str, int] = {}
+        self._open: dict[str, int] = {}  # least recently used first
         self._where = where
         self._lower = lower
 
     def close(self) -> None:
-        self.forget("")
+        """Closes every descriptor."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
         os.close(self._root)
 
     def forget(self, path: str) -> None:
         """Closes the directories at and below the real ``path``: it is about to be removed."""
         below = path + "/"
-        for known in [known for known in self._open if not path or known == path or known.startswith(below)]:
+        for known in [known for known in self._open if known == path or known.startswith(below)]:
             os.close(self._open.pop(known))
 
     def descriptor(self, path: str) -> int:
-        """An O_PATH descriptor of the real directory ``path``, owned by this object; use it at once."""
+        """An O_PATH descriptor of the real directory ``path``, owned by this object. It stays open at least until
+        hundred other directories were asked for. Raises OSError where there is no such directory."""
         if not path:
             return self._root
-        found = self._open.get(path)
+        found = self._open.pop(path, None)
         if found is not None:
+            self._open[path] = found
             return found
-        parent, _, name = path.rpartition("/")
-        # Deep paths reopen from the nearest open ancestor without recursion.
-        missing = [name]
+        # Deep paths open from the nearest open ancestor, without recursion.
+        missing: list[str] = []
+        parent = path
         while parent and parent not in self._open:
             parent, _, name = parent.rpartition("/")
             missing.append(name)
-        current = self._open[parent] if parent else self._root
+        current = self.descriptor(parent)
         while missing:
             name = missing.pop()
             parent = f"{parent}/{name}" if parent else name
-            current = self._keep(parent, os.open(name, _OPEN_DIRECTORY, dir_fd=current))
+            current = self._keep(parent, os.open(name, _PATH_ONLY, dir_fd=current))
         return current
 
     def _keep(self, path: str, descriptor: int) -> int:
         if len(self._open) >= _MAX_OPEN:
-            # Not the newest half: the caller may hold one of those.
             for old in list(self._open)[: _MAX_OPEN // 2]:
                 os.close(self._open.pop(old))
         self._open[path] = descriptor
         return descriptor
 
-    def resolve(self, path: str, make: Missing | None) -> str | None:
+    def open_readable(self, path: str) -> int:
+        """A descriptor of the real directory ``path`` that can be listed and changed; the caller closes it."""
+        return os.open(".", _READABLE, dir_fd=self.descriptor(path))
+
+    def resolve(self, path: str, make: Make | None) -> str | None:
         """The real path of the directory ``path``, links followed inside the tree. What is missing, or is no
-        directory, is made by ``make``; without it the answer is None. Raises ImageInvalid on a loop of links."""
+        directory, is made by ``make``. Without that nothing is touched: None means that neither the tree nor what
+        lies below has such a directory. Raises ImageInvalid on a loop of links."""
         if not path or path in self._open:
             return path
         pending = path.split("/")[::-1]
@@ -98,62 +109,73 @@ class RootDirectory:
                 pending.extend(target.split("/")[::-1])
         return current
 
-    def _step(self, parent: str, name: str, path: str, make: Missing | None) -> str | None:
-        """None when ``path`` is (now) an open directory, a link's target, or "" when it is missing."""
-        descriptor = self.descriptor(parent)
+    def _step(self, parent: str, name: str, path: str, make: Make | None) -> str | None:
+        """None when ``path`` is a directory, a link's target, or "" when it is neither and is not to be made."""
         try:
-            self._keep(path, os.open(name, _OPEN_DIRECTORY, dir_fd=descriptor))
-            return None
+            descriptor = self.descriptor(parent)
+            try:
+                self._keep(path, os.open(name, _PATH_ONLY, dir_fd=descriptor))
+                return None
+            except OSError as error:
+                if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                    raise
+            if modes.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
+                return os.readlink(name, dir_fd=descriptor)
         except FileNotFoundError:
             below = self._lower(path)
             if below is not None and below.kind == SYMLINK:
                 return below.link
-        except OSError as error:
-            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
-                raise
-            if modes.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
-                return os.readlink(name, dir_fd=descriptor)
+            if make is None:
+                return None if below is not None and below.kind == DIRECTORY else ""
         if make is None:
             return ""
-        make(path, descriptor, name)
-        self._keep(path, os.open(name, _OPEN_DIRECTORY, dir_fd=self.descriptor(parent)))
+        make(parent, name)
         return None
 
 
 def remove_tree(name: str, parent: int) -> None:
-    """Removes ``name`` in the directory ``parent`` with all that is in it, following no link. Any depth."""
-    try:
+    """Removes ``name`` in the directory ``parent`` with all that is in it, following no link, at any depth: only one
+    directory is open at a time, and going back up is by ``..``, since nobody else moves things here."""
+    if not modes.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
         os.unlink(name, dir_fd=parent)
         return
-    except IsADirectoryError:
-        pass
-    except PermissionError:
-        if not modes.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
-            raise
-    stack: list[tuple[int, str, list[str]]] = []
-    descriptor = _open_readable(name, parent)
-    stack.append((descriptor, name, os.listdir(descriptor)))
-    while stack:
-        descriptor, own_name, names = stack[-1]
-        if not names:
-            stack.pop()
-            os.close(descriptor)
-            os.rmdir(own_name, dir_fd=stack[-1][0] if stack else parent)
-            continue
-        child = names.pop()
-        try:
-            os.unlink(child, dir_fd=descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EISDIR, errno.EPERM):
-                raise
-            opened = _open_readable(child, descriptor)
-            stack.append((opened, child, os.listdir(opened)))
+    current = _open_readable(name, parent)
+    levels = [(name, os.listdir(current))]
+    try:
+        while True:
+            own_name, names = levels[-1]
+            if names:
+                child = names.pop()
+                try:
+                    os.unlink(child, dir_fd=current)
+                    continue
+                except OSError as error:
+                    if error.errno not in (errno.EISDIR, errno.EPERM):
+                        raise
+                inner = _open_readable(child, current)
+                os.close(current)
+                current = inner
+                levels.append((child, os.listdir(current)))
+                continue
+            levels.pop()
+            if not levels:
+                break
+            outer = os.open("..", _READABLE, dir_fd=current)
+            os.close(current)
+            current = outer
+            os.rmdir(own_name, dir_fd=current)
+    finally:
+        os.close(current)
+    os.rmdir(name, dir_fd=parent)
 
 
 def _open_readable(name: str, parent: int) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.open(name, flags, dir_fd=parent)
+        descriptor = os.open(name, _READABLE, dir_fd=parent)
     except PermissionError:
+        # Its owner may lock himself out of his own directory; root never comes here.
         os.chmod(name, 0o700, dir_fd=parent)
-        return os.open(name, flags, dir_fd=parent)
+        return os.open(name, _READABLE, dir_fd=parent)
+    if os.geteuid() != 0:
+        os.fchmod(descriptor, 0o700)
+    return descriptor
