@@ -13,8 +13,8 @@ NAMES = ("before", "after")
 
 def verdict_lines(verdict: Verdict, names: tuple[str, str] = NAMES) -> list[str]:
     """``layers 5 -> 1``, bytes, seconds, then the proof."""
-    table = [[label, before, "->", after, note] for label, before, after, note in _rows(verdict)]
-    return [*align(table, right=[1]), *proof_lines(verdict.proof, names)]
+    table = [[label, before, "->", after, f" {note}"] for label, before, after, note in _rows(verdict)]
+    return [*align(table, right=[1], gap=" "), *proof_lines(verdict.proof, names)]
 
 
 def verdict_markdown(verdict: Verdict, names: tuple[str, str] = NAMES) -> list[str]:
