@@ -63,7 +63,7 @@ SEED = (
     _row(3, "COPY package.json ./", "COPY makes one layer", 15, 1200),
     _row(4, "RUN npm ci", "RUN makes one layer, whether it changes anything on disk or not " * 2, 16),
     _row(5, "COPY . .", "COPY makes one layer", 17),
-    _row(6, 'CMD ["node", "server.js"]', False, "changes the config only"),
+    _row(6, 'CMD ["node", "server.js"]', "changes the config only"),
 )
 
 
