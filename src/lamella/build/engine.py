@@ -42,7 +42,7 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
         results = Stages(request, plan, machine).run()
         return _finish(request, plan, machine, results, started)
     finally:
-        machine.cancelled.set()
+        machine.cancel()
         machine.close()
 
 
@@ -114,7 +114,7 @@ class Stages:
             try:
                 self._results[number] = self._tasks[number].result()
             except KeyboardInterrupt:
-                self._machine.cancelled.set()
+                self._machine.cancel()
                 for task in self._tasks.values():
                     task.wait()
                 raise
@@ -128,7 +128,7 @@ class Stages:
         try:
             return self._build(stage)
         except BaseException:
-            self._machine.cancelled.set()
+            self._machine.cancel()
             raise
 
     def result(self, number: int) -> StageResult:

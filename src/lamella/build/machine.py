@@ -45,8 +45,15 @@ class Machine:
         self._temporary: str | None = None
         self._spooled = 0
 
+    def cancel(self) -> None:
+        """Stops what runs, here and in other threads; steps that have not begun do not begin."""
+        self.cancelled.set()
+        runner = self._runner  # without the lock: its holder may be busy for long
+        if runner is not None:
+            runner.stop()
+
     def close(self) -> None:
-        """Unmounts every view that was opened."""
+        """Unmounts every view that was opened, and gives back what the runtime and the snapshotter hold."""
         self._open.close()
 
     def check_cancelled(self) -> None:
@@ -73,6 +80,8 @@ class Machine:
                 from lamella.runtime import find_runner
 
                 self._runner = find_runner(os.path.join(self.store.root, "lamella", "run"), self._runtime)
+                self._open.callback(self._runner.close)
+                self._runner.recover()
             return self._runner
 
     def require_runner(self) -> None:

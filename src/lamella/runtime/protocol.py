@@ -55,6 +55,14 @@ class Runner(Protocol):
         made in ``rootfs`` (their parents' times are restored). A KeyboardInterrupt kills the process first."""
         ...
 
+    def stop(self) -> None:
+        """Kills what runs, in whichever thread: ``run`` raises Interrupted, now and from now on."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what this process holds. Nothing may run any more."""
+        ...
+
     def recover(self) -> None:
         """Removes containers that dead builds left behind."""
         ...

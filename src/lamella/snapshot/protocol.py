@@ -75,3 +75,7 @@ class Snapshotter(Protocol):
     def recover(self) -> None:
         """Removes what dead processes left: mounts, half-made snapshots, workspaces nobody commits any more."""
         ...
+
+    def close(self) -> None:
+        """Gives up this process's hold; call it when nothing of the snapshotter is in use any more."""
+        ...
