@@ -63,8 +63,6 @@ class RunFolder:
     @contextmanager
     def abandoned(self) -> Iterator[list[str]]:
         """The folders of processes that are dead, locked meanwhile and removed afterwards."""
-        import shutil
-
         found: list[str] = []
         locks: list[int] = []
         try:
@@ -76,20 +74,24 @@ class RunFolder:
                     found.append(path)
             yield found
             for path in found:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
         finally:
             for lock in locks:
                 os.close(lock)
 
     def close(self) -> None:
         """Removes this process's folder. Nothing may run any more."""
-        import shutil
-
         with self._mutex:
             if self._owner is not None:
-                shutil.rmtree(f"{self._root}/{self._owner}", ignore_errors=True)
+                _remove(f"{self._root}/{self._owner}")
                 os.close(self._lock)
                 self._owner = None
+
+
+def _remove(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _lock_of(path: str) -> int:

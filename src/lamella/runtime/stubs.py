@@ -53,7 +53,7 @@ def resolve_in_root(rootfs: str, path: str) -> str:
 
 def make_directory(rootfs: str, path: str, uid: int, gid: int) -> None:
     """Makes the directory ``path`` and its parents where they are missing, owned by ``uid`` and ``gid``: a working
-    directory that does not exist, as BuildKit does it. No stub: it stays. Raises InputError where a file stands there."""
+    directory that does not exist, as BuildKit does it. No stub: it stays. Raises InputError where a file stands."""
     host = rootfs
     for part in resolve_in_root(rootfs, path).split("/")[1:]:
         host = f"{host}/{part}" if part else host

@@ -5,19 +5,18 @@ Source: the kernel's Documentation/filesystems/overlayfs.rst.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from lamella.errors import LamellaError, MachineError, NoPrivilege
+from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
 from lamella.snapshot.lower import LowerTree
 from lamella.snapshot.overlaymount import OverlayMounts
 from lamella.snapshot.protocol import Snapshot, Workspace
-from lamella.snapshot.table import SnapshotTable
+from lamella.snapshot.table import SnapshotTable, explain
 from lamella.snapshot.upper import UpperChanges
 
 
@@ -37,7 +36,7 @@ class OverlaySnapshotter:
         return self._snapshot(key) if key is not None else None
 
     def _snapshot(self, key: str) -> Snapshot:
-        return Snapshot(key, len(self._table.lower(key)) + 1)
+        return Snapshot(key, self._table.depth(key))
 
     def bind(self, snapshot: Snapshot, chain: ChainID) -> None:
         self._table.bind(snapshot.key, chain)
@@ -46,9 +45,13 @@ class OverlaySnapshotter:
         return (snapshot.key, *self._table.lower(snapshot.key)) if snapshot is not None else ()
 
     def _allocate(self, parent: Snapshot | None) -> str:
-        key = self._table.allocate(self._stack(parent))
-        os.mkdir(self._table.files(key), 0o755)
-        os.chmod(self._table.files(key), 0o755)
+        key = self._table.allocate(self._stack(parent), parent.depth + 1 if parent is not None else 1)
+        try:
+            os.mkdir(self._table.files(key), 0o755)
+            os.chmod(self._table.files(key), 0o755)
+        except OSError as error:
+            self._table.drop(key)
+            raise explain(error, "a snapshot cannot be made") from None
         return key
 
     def unpack(self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str) -> Snapshot:
@@ -76,7 +79,7 @@ class OverlaySnapshotter:
         if snapshot is None:
             yield self._empty
             return
-        key = self._table.allocate(self._stack(snapshot))
+        key = self._table.allocate(self._stack(snapshot), 0)
         target = self._table.directory(key) + "/root"
         try:
             os.mkdir(target)
@@ -107,9 +110,7 @@ class OverlaySnapshotter:
         try:
             self._mounts.mount(target, lower, key)
         except OSError as error:
-            if error.errno in (errno.EPERM, errno.EACCES):
-                raise NoPrivilege("overlayfs cannot be mounted", where=target, hint="run as root") from None
-            raise MachineError(f"overlayfs cannot be mounted: {error.strerror}", where=target) from error
+            raise explain(error, "overlayfs cannot be mounted") from None
 
     def remove(self, chain: ChainID) -> None:
         self._table.remove(chain)
@@ -146,7 +147,7 @@ class OverlayWorkspace:
             raise LamellaError("the workspace is closed already", where=self._root)
         self._open = False
         self._mounts.release(self._table.directory(self._key))
-        return Snapshot(self._key, len(self._table.lower(self._key)) + 1)
+        return Snapshot(self._key, self._table.depth(self._key))
 
     def discard(self) -> None:
         if self._open:

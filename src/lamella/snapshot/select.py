@@ -8,6 +8,7 @@ from lamella.errors import MachineError, NoPrivilege
 from lamella.snapshot.protocol import Snapshotter
 
 _probed: dict[str, bool] = {}
+_MARK = "overlay-works"  # a symlink to the boot ID under which it did
 
 
 def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
@@ -25,22 +26,46 @@ def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
     if backend != "copy" and overlay_works(root):
         from lamella.snapshot.overlay import OverlaySnapshotter
 
-        return OverlaySnapshotter(root)
+        return OverlaySnapshotter(os.path.join(root, "overlay"))
     if backend == "overlay":
         raise NoPrivilege(
             "overlayfs cannot be mounted here",
             where=root,
             hint="run as root on a kernel with overlayfs, or take the copy backend",
         )
-    raise MachineError("copy backend: soon")
+    from lamella.snapshot.copy import CopySnapshotter
+
+    return CopySnapshotter(os.path.join(root, "copy"))
 
 
 def overlay_works(root: str) -> bool:
-    """Tries a mount below ``root``, once a process."""
+    """Tries a mount below ``root``: once a process, and where it worked, once in the life of this kernel."""
     known = _probed.get(root)
     if known is None:
-        known = _probed[root] = os.geteuid() == 0 and _try_mount(root)
+        known = _probed[root] = os.geteuid() == 0 and (_worked_before(root) or _try_mount(root))
     return known
+
+
+def _kernel_run() -> str:
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _worked_before(root: str) -> bool:
+    try:
+        return os.readlink(os.path.join(root, _MARK)) == _kernel_run()
+    except OSError:
+        return False
+
+
+def _remember(root: str) -> None:
+    mark = os.path.join(root, _MARK)
+    fresh = f"{mark}.{os.getpid()}"
+    try:
+        os.symlink(_kernel_run(), fresh)
+        os.replace(fresh, mark)
+    except OSError:  # only a saving of time
+        pass
 
 
 def _try_mount(root: str) -> bool:
@@ -55,7 +80,10 @@ def _try_mount(root: str) -> bool:
         mounts.mount(f"{base}/key/root", ["lower/fs"], "key")
         with open(f"{base}/key/root/file", "wb"):
             pass
-        return os.path.exists(f"{base}/key/fs/file")
+        works = os.path.exists(f"{base}/key/fs/file")
+        if works:
+            _remember(root)
+        return works
     except OSError:
         return False
     finally:

@@ -2,7 +2,7 @@
 
     ROOT/lock             taken shared to make or use a snapshot, exclusively to decide what is garbage
     ROOT/s/KEY/fs         the files of one snapshot or workspace; KEY is OWNER.NUMBER
-    ROOT/s/KEY/lower      keys of the snapshots below, the nearest first
+    ROOT/s/KEY/lower      how many layers it stands on, itself included; then the keys that it needs, the nearest first
     ROOT/chains/HEX       a symlink naming the KEY that a chain ID is bound to
     ROOT/owners/OWNER/    a process: ``lock`` is held by flock as long as it lives; ``pin-KEY``: what it found
 
@@ -12,13 +12,14 @@ killed thus leaves garbage only: its lock is free then, and the next ``sweep`` s
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lamella.errors import NotFound
+from lamella.errors import LamellaError, MachineError, NoPrivilege, NoSpace
 from lamella.oci.digest import ChainID
 from lamella.snapshot.erase import erase
 
@@ -32,7 +33,7 @@ class SnapshotTable:
         self._release = release
         self._counter = 0
         self._mutex = threading.Lock()
-        self._lower: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, tuple[int, tuple[str, ...]]] = {}
         for name in ("s", "chains", "owners"):
             os.makedirs(os.path.join(self.root, name), mode=0o711, exist_ok=True)
         self._owner, self._owner_lock = self._register()
@@ -80,36 +81,56 @@ class SnapshotTable:
     def files(self, key: str) -> str:
         return os.path.join(self.root, "s", key, "fs")
 
-    def allocate(self, lower: tuple[str, ...]) -> str:
-        """A new key with an empty directory, standing on ``lower``. Raises NotFound where one of those is gone."""
+    def allocate(self, lower: tuple[str, ...], depth: int) -> str:
+        """A new key with an empty directory, needing ``lower``. Raises MachineError where one of those is gone, NoSpace
+        where the disk is full."""
         with self._mutex:
             self._counter += 1
             key = f"{self._owner}.{self._counter:x}"
-        with self.locked():
-            if lower and not os.path.isdir(self.files(lower[0])):
-                raise NotFound("the snapshot was removed while it was to be used", where=lower[0], hint="run it again")
-            directory = self.directory(key)
-            os.mkdir(directory, 0o700)
-            with open(directory + "/lower", "w", encoding="ascii") as file:
-                file.write("\n".join(lower))
-        self._lower[key] = lower
+        try:
+            with self.locked():
+                if lower and not os.path.isdir(self.files(lower[0])):
+                    raise _gone(lower[0])
+                os.mkdir(self.directory(key), 0o700)
+                self._note(key, depth, lower)
+        except OSError as error:
+            raise explain(error, "a snapshot cannot be made") from None
         return key
 
-    def lower(self, key: str) -> tuple[str, ...]:
-        """The keys below, the nearest first."""
-        known = self._lower.get(key)
+    def _note(self, key: str, depth: int, lower: tuple[str, ...]) -> None:
+        path = f"{self.directory(key)}/lower"
+        with open(path + ".new", "w", encoding="ascii") as file:
+            file.write("\n".join((str(depth), *lower)))
+        os.rename(path + ".new", path)
+        self._known[key] = depth, lower
+
+    def _noted(self, key: str) -> tuple[int, tuple[str, ...]]:
+        known = self._known.get(key)
         if known is None:
             try:
-                with open(self.directory(key) + "/lower", encoding="ascii") as file:
-                    known = tuple(file.read().split())
-            except FileNotFoundError:
-                raise NotFound("the snapshot was removed", where=key, hint="run it again") from None
-            self._lower[key] = known
+                with open(f"{self.directory(key)}/lower", encoding="ascii") as file:
+                    depth, *lower = file.read().split()
+            except (FileNotFoundError, ValueError):
+                raise _gone(key) from None
+            known = self._known[key] = int(depth), tuple(lower)
         return known
+
+    def lower(self, key: str) -> tuple[str, ...]:
+        """The keys that ``key`` needs, the nearest first. Raises MachineError where the key is gone."""
+        return self._noted(key)[1]
+
+    def depth(self, key: str) -> int:
+        return self._noted(key)[0]
+
+    def stand_alone(self, key: str) -> None:
+        """From now on ``key`` needs no other."""
+        depth, lower = self._noted(key)
+        if lower:
+            self._note(key, depth, ())
 
     def drop(self, key: str) -> None:
         """Removes an unbound key of this process at once."""
-        self._lower.pop(key, None)
+        self._known.pop(key, None)
         self._release(self.directory(key))
         erase(self.directory(key))
 
@@ -203,7 +224,7 @@ class SnapshotTable:
                 doomed = self.directory("trash." + key.removeprefix("trash."))
                 os.rename(self.directory(key), doomed)
                 garbage.append(doomed)
-                self._lower.pop(key, None)
+                self._known.pop(key, None)
             for owner in os.listdir(self.root + "/owners"):
                 if owner not in alive:
                     erase(self._owner_dir(owner))
@@ -221,6 +242,24 @@ class SnapshotTable:
         for key in roots:
             try:
                 held.update(self.lower(key))
-            except NotFound:
+            except _Gone:
                 continue
         return held
+
+
+class _Gone(MachineError):
+    pass
+
+
+def _gone(key: str) -> _Gone:
+    return _Gone("the snapshot was removed while it was to be used", where=key, hint="run it again")
+
+
+def explain(error: OSError, what: str) -> LamellaError:
+    """``what`` happened because of ``error``."""
+    place = error.filename if isinstance(error.filename, str) else None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace("the disk is full", where=place, hint="free some space, or choose another store")
+    if error.errno in (errno.EPERM, errno.EACCES, errno.EROFS):
+        return NoPrivilege(f"{what}: {error.strerror}", where=place, hint="run as root")
+    return MachineError(f"{what}: {error.strerror}", where=place)

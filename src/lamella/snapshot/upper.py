@@ -14,41 +14,62 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lamella.errors import MachineError
 from lamella.filetree.entry import HARDLINK, WHITEOUT, Entry
 from lamella.layer.changes import entry_of
 from lamella.layer.packed import PackItem
 from lamella.snapshot.compare import same_file
+from lamella.snapshot.links import LinkGroups
 from lamella.snapshot.lower import Lower, is_opaque, is_whiteout, look_up, merged_names
 
-#: from this many names in a directory on, the ones below are listed rather than asked one by one
-_LIST_FROM = 16
+#: more questions than this in one directory, and the lower directories are listed instead
+_ASK_UP_TO = 64
 
 
 class _Frame(NamedTuple):
-    """A directory being walked. ``opaque``: nothing of ``dirs`` shows through."""
+    """A directory being walked, over the merged lower ``dirs``. ``opaque``: nothing of those shows through.
+    ``listed`` are the names in each of ``dirs``, where there are too many to ask one by one."""
 
     path: str
     host: str
     dirs: tuple[str, ...]
     opaque: bool
+    listed: list[set[str]] | None
     todo: Iterator[tuple[str, os.stat_result]]
+
+    def below(self, name: str) -> Lower | None:
+        if not self.dirs:
+            return None
+        if self.listed is None:
+            return look_up(self.dirs, name)
+        return look_up(tuple(d for d, names in zip(self.dirs, self.listed, strict=True) if name in names), name)
 
 
 class UpperChanges:
     """One walk over an upper directory. Iterate once."""
 
-    def __init__(self, upper: str, lower: list[str]) -> None:
-        """``lower`` are the directories below, the nearest first."""
+    def __init__(self, upper: str, lower: list[str], complete: bool = False) -> None:
+        """``lower`` are the directories below, the nearest first. ``complete``: ``upper`` holds the whole file system,
+        not only what was touched."""
         self._upper = upper
         self._lower = tuple(lower)
+        self._complete = complete
         #: directories on the way down that are only told of when something below them has changed
         self._pending: list[PackItem] = []
-        self._groups: dict[tuple[int, int], list[str]] | None = None
+        self._links: LinkGroups | None = None
+        self._lower_links: LinkGroups | None = None
 
     def __iter__(self) -> Iterator[PackItem]:
-        """Raises OSError where files cannot be read."""
+        """Raises MachineError where a file cannot be read."""
+        try:
+            yield from self._walk()
+        except OSError as error:
+            place = error.filename if isinstance(error.filename, str) else self._upper
+            raise MachineError(f"what a step wrote cannot be read ({error.strerror})", where=place) from None
+
+    def _walk(self) -> Iterator[PackItem]:
         yield from self._root()
-        whiteouts, frame = self._enter("", self._upper, self._lower, False)
+        whiteouts, frame = self._enter("", self._upper, self._lower, self._complete)
         yield from whiteouts
         stack = [frame]
         while stack:
@@ -62,7 +83,7 @@ class UpperChanges:
             name, about = step
             path = f"{frame.path}/{name}" if frame.path else name
             host = f"{frame.host}/{name}"
-            below = look_up(frame.dirs, name) if frame.dirs else None
+            below = frame.below(name)
             if not stat.S_ISDIR(about.st_mode):
                 yield from self._file(path, host, about, below)
                 continue
@@ -93,10 +114,10 @@ class UpperChanges:
                     present.append((entry.name, about))
         present.sort()
         if not dirs:
-            return [], _Frame(path, host, (), False, iter(present))
+            return [], _Frame(path, host, (), False, None, iter(present))
         if opaque:
             gone = merged_names(dirs).difference(name for name, _ in present)
-        elif len(removed) >= _LIST_FROM:
+        elif len(removed) * len(dirs) > _ASK_UP_TO:
             gone = merged_names(dirs).intersection(removed)
         else:
             gone = {name for name in removed if look_up(dirs, name) is not None}
@@ -105,7 +126,8 @@ class UpperChanges:
             for name in sorted(gone)
             for item in self._tell(PackItem(Entry(f"{path}/{name}" if path else name, WHITEOUT)))
         ]
-        return whiteouts, _Frame(path, host, dirs, opaque, iter(present))
+        listed = [set(os.listdir(directory)) for directory in dirs] if len(present) * len(dirs) > _ASK_UP_TO else None
+        return whiteouts, _Frame(path, host, dirs, opaque, listed, iter(present))
 
     def _directory(
         self, path: str, host: str, about: os.stat_result, below: Lower | None, opaque: bool
@@ -126,22 +148,33 @@ class UpperChanges:
         return told
 
     def _file(self, path: str, host: str, about: os.stat_result, below: Lower | None) -> list[PackItem]:
-        if about.st_nlink > 1:
-            group = self._group(about)
-            if group[0] != path:
-                return self._tell(hard_link_to(group[0], item_at(path, host, about)))
-            if len(group) > 1:
-                return self._tell(item_at(path, host, about))
-        if below is not None and same_file(host, about, below.host, below.about):
+        group = self._group(about)
+        unchanged = below is not None and same_file(host, about, below.host, below.about)
+        if unchanged and below is not None and self._same_links(path, group, below):
             return []
-        return self._tell(item_at(path, host, about))
+        item = item_at(path, host, about)
+        return self._tell(hard_link_to(group[0], item) if group and group[0] != path else item)
 
     def _group(self, about: os.stat_result) -> list[str]:
-        """The names of a file with several, in the order they are told. All of them go into the layer together:
-        a hard link cannot reach into another layer."""
-        if self._groups is None:
-            self._groups = _link_groups(self._upper)
-        return self._groups[about.st_dev, about.st_ino]
+        """The names of a file that has several. All of them go into the layer together: no hard link reaches into
+        another layer."""
+        if about.st_nlink == 1:
+            return []
+        if self._links is None:
+            self._links = LinkGroups(self._upper)
+        return self._links.names(about)
+
+    def _same_links(self, path: str, group: list[str], below: Lower) -> bool:
+        if not self._complete:
+            # A file copied up has lost its links to those left below: that is overlayfs, not the step. But names
+            # that are linked in the upper directory were linked by the step.
+            return len(group) < 2
+        if below.about.st_nlink == 1:
+            return len(group) < 2
+        if self._lower_links is None:
+            self._lower_links = LinkGroups(self._lower[0])
+        before = self._lower_links.names(below.about)
+        return [name for name in before if os.path.lexists(f"{self._upper}/{name}")] == (group or [path])
 
 
 def item_at(path: str, host: str, about: os.stat_result) -> PackItem:
@@ -152,26 +185,3 @@ def item_at(path: str, host: str, about: os.stat_result) -> PackItem:
 
 def hard_link_to(first: str, item: PackItem) -> PackItem:
     return item._replace(entry=item.entry._replace(kind=HARDLINK, size=0, link=first, major=0, minor=0))
-
-
-def _link_groups(upper: str) -> dict[tuple[int, int], list[str]]:
-    groups: dict[tuple[int, int], list[str]] = {}
-    stack = [""]
-    while stack:
-        path = stack.pop()
-        here: list[str] = []
-        with os.scandir(f"{upper}/{path}") as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                inner = f"{path}/{entry.name}" if path else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    here.append(inner)
-                else:
-                    about = entry.stat(follow_symlinks=False)
-                    # The kernel makes whiteouts as hard links to one; they are none of the image's.
-                    if about.st_nlink > 1 and not is_whiteout(about):
-                        groups.setdefault((about.st_dev, about.st_ino), []).append(inner)
-        stack.extend(reversed(here))
-    for names in groups.values():
-        # Told is depth first with names in order, which is the order of the paths' parts.
-        names.sort(key=lambda name: name.split("/"))
-    return groups
