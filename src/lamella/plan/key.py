@@ -1,7 +1,8 @@
-"""Cache keys: what of a step decides its result, as bytes, and the digest over it and what it stands on.
+"""Cache keys: a step's definition in canonical bytes, and the key made of it, what is below and what is read.
 
-Line numbers, display text, history text, the config and proxy settings do not change the file system and stay out;
-so do secrets, of which a step knows only the names.
+In a definition stands everything of the step that can change what it writes: nothing of where it stands in the
+Dockerfile, of the config that it hands on, of proxies, and no secret's value (the plan never sees one). What is read
+from a context, a stage or an image is not in it either: for that the engine adds a digest of the contents.
 """
 
 from __future__ import annotations
@@ -10,31 +11,82 @@ import hashlib
 import json
 from typing import Any
 
-from lamella.plan.step import Step
+from lamella.plan.step import ConfigStep, CopyStep, MountStep, RunStep, SourceContext, Step, WorkdirStep
 
-#: raised when the meaning of a definition changes, so that older caches are not believed
-_VERSION = 1
-_LEFT_OUT = frozenset({"info", "config", "proxy_env"})
+#: first word of every definition; another number makes all earlier keys void
+VERSION = "lamella-step-1"
 
 
 def step_definition(step: Step) -> bytes:
-    """Canonical bytes of everything that decides the step's result, but for file contents and the layers below."""
-    return json.dumps([_VERSION, type(step).__name__, _fields(step)], sort_keys=True, separators=(",", ":")).encode()
+    """The same bytes for two steps exactly when they do the same to the same files."""
+    data: dict[str, Any]
+    match step:
+        case RunStep():
+            data = _run(step)
+        case CopyStep():
+            data = _copy(step)
+        case WorkdirStep():
+            data = {"kind": "workdir", "path": step.path, "user": step.user}
+        case ConfigStep():
+            data = {"kind": "config"}
+    text = json.dumps([VERSION, data], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return text.encode("ascii")
 
 
 def cache_key(parent: str, definition: bytes, contents: str = "") -> str:
-    """64 hex digits. ``parent`` is the chain ID below ("" for none); without ``contents`` it is the key's prefix."""
-    parts = (parent.encode(), definition, contents.encode())
-    return hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in parts)).hexdigest()
+    """64 hex digits. ``parent`` stands for the file system below, ``contents`` for all that the step reads.
+
+    Lengths go before each part, so that no two different triples are the same bytes.
+    """
+    state = hashlib.sha256()
+    for part in (parent.encode(), definition, contents.encode()):
+        state.update(b"%d:" % len(part))
+        state.update(part)
+    return state.hexdigest()
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: _plain(field) for name, field in value._asdict().items() if name not in _LEFT_OUT}
+def _run(step: RunStep) -> dict[str, Any]:
+    return {
+        "kind": "run",
+        "argv": step.argv,
+        "env": step.env,
+        "cwd": step.cwd,
+        "user": step.user,
+        "mounts": [_mount(mount) for mount in step.mounts],
+        "network": step.network,
+        "security": step.security,
+        "script": None if step.script is None else _sha256(step.script),
+        "script_name": step.script_name,
+    }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if hasattr(value, "_asdict"):
-        return {"": type(value).__name__, **_fields(value)}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+def _mount(mount: MountStep) -> dict[str, Any]:
+    """A secret's or an agent's identity and place; of a source only that there is one."""
+    data = mount._asdict()
+    data["source"] = None if mount.source is None else "files"
+    return data
+
+
+def _copy(step: CopyStep) -> dict[str, Any]:
+    return {
+        "kind": "copy",
+        # owners of a context's files are not kept, those of a stage's or an image's files are
+        "from_context": isinstance(step.source, SourceContext),
+        "sources": step.sources,
+        "destination": step.destination,
+        "inline": [(file.name, _sha256(file.content)) for file in step.inline],
+        "remotes": step.remotes,
+        "chown": step.chown,
+        "chmod": step.chmod,
+        "link": step.link,
+        "parents": step.parents,
+        "excludes": step.excludes,
+        "add": step.add,
+        "unpack": step.unpack,
+        "checksum": step.checksum,
+        "keep_git_dir": step.keep_git_dir,
+    }
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

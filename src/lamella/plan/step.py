@@ -70,7 +70,8 @@ class MountStep(NamedTuple):
 class RunStep(NamedTuple):
     """``argv`` is what is executed, shell included. ``env`` holds ENV and the ARGs in scope, ``NAME=value``;
     ``proxy_env`` the predefined proxy ARGs, which are passed but stay out of cache key and history.
-    ``script`` is a heredoc to be run as a script file, with ``argv`` naming it by the placeholder SCRIPT."""
+    ``script`` is a heredoc to be run as a script file, with ``argv`` naming it by the placeholder SCRIPT;
+    ``script_name`` is the heredoc's name, which BuildKit gives the file (``/dev/pipes/EOF``)."""
 
     info: StepInfo
     config: RunConfig
@@ -83,6 +84,7 @@ class RunStep(NamedTuple):
     network: str = "default"
     security: str = "sandbox"
     script: bytes | None = None
+    script_name: str = ""
 
 
 #: stands in ``argv`` for the path of the script file of a ``#!`` heredoc

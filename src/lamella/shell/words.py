@@ -26,12 +26,14 @@ MAX_DEPTH = 100
 
 class Expansion(NamedTuple):
     """``text`` in one piece, and cut into ``words``. ``used`` are the variables that were looked up and set,
-    ``unset`` those that were not, each once, in order."""
+    ``unset`` those that were not, each once, in order. ``missing`` are those of the unset ones that became nothing
+    without the text providing for it by ``-``, ``+`` or ``?``."""
 
     text: str
     words: tuple[str, ...]
     used: tuple[str, ...]
     unset: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def expand(text: str, lookup: Lookup, *, escape: str = "\\", where: str) -> str:
@@ -84,7 +86,7 @@ def analyse(
         expanded, words = run.until(None, raw_escapes=False)
     except PatternError as error:
         raise DockerfileError(f"cannot expand {_shorten(text)!r}: {error}", where=where, hint=error.hint) from None
-    return Expansion(expanded, words, tuple(run.used), tuple(run.unset))
+    return Expansion(expanded, words, tuple(run.used), tuple(run.unset), tuple(run.missing))
 
 
 def _has_special(text: str, escape: str) -> bool:
@@ -135,6 +137,7 @@ class _Run:
         self._depth = 0
         self.used: dict[str, None] = {}
         self.unset: dict[str, None] = {}
+        self.missing: dict[str, None] = {}
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]
@@ -233,9 +236,11 @@ class _Run:
                 self._at += 1
         return self._text[start : self._at]
 
-    def _value(self, name: str) -> str | None:
+    def _value(self, name: str, *, provided_for: bool = False) -> str | None:
         value = self._lookup(name)
         (self.unset if value is None else self.used)[name] = None
+        if value is None and not provided_for:
+            self.missing[name] = None
         return value
 
     def _braced(self) -> str:
@@ -257,7 +262,7 @@ class _Run:
         if modifier not in ("+", "-", "?", "#", "%") and not colon:
             raise PatternError(f"'{modifier}' after the name {name!r} has no meaning", hint=_MODIFIERS)
         word, _ = self.until("}", raw_escapes=modifier in "#%")
-        value = self._value(name)
+        value = self._value(name, provided_for=modifier in "+-?")
         if value is None and self._keep_unset:
             return f"${{{name}{':' if colon else ''}{modifier}{word}}}"
         return _modified(name, colon, modifier, word, value)

@@ -1,0 +1,1 @@
+"""Instructions to steps, one file per family. :mod:`lamella.plan.lower` puts them together."""
