@@ -32,6 +32,7 @@ check:
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
+	MYPYPATH=bench:scripts .venv/bin/mypy bench/run.py bench/works/*.py scripts/walk.py
 	.venv/bin/lint-imports
 
 bench:

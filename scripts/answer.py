@@ -10,8 +10,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from terminal import DemoFailed
+
+if TYPE_CHECKING:
+    from lamella.oci.config import RunConfig
 
 # What Docker sets where an image says nothing.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -52,7 +56,7 @@ def http_answer(image: str, port: int) -> str:
 
 
 @contextmanager
-def started(root: str, config) -> Iterator[int]:
+def started(root: str, config: RunConfig) -> Iterator[int]:
     """A container in ``root``; its process's number here."""
     from lamella.runtime.protocol import Process, Sandbox
     from lamella.runtime.spec import bundle_config

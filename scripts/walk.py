@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 from answer import http_answer
 from ledger import Ledger, Row
@@ -141,7 +142,7 @@ def listing(ledger: Ledger) -> None:
     lamella("image", "verify")
 
 
-def fix_row(name: str, fixed: dict) -> Row:
+def fix_row(name: str, fixed: dict[str, Any]) -> Row:
     """From ``fix --prove --format json``."""
     raise NotImplementedError
 
@@ -165,7 +166,7 @@ def answer_row(name: str, files: tuple[str, str], images: tuple[str, str]) -> Ro
     return image_row(name, files, images, before == after, "the same HTTP answer")
 
 
-def same_words(proof: dict) -> str:
+def same_words(proof: dict[str, Any]) -> str:
     return f"same state, {proof['paths']:,} paths" if proof["same"] else "DIFFERENT"
 
 

@@ -195,7 +195,7 @@ def test_the_ignore_file_leaves_out_the_junk_and_nothing_else(demo: Demo, tmp_pa
     demo.build("context-junk:all", folder)
     demo.build("context-junk:clean", folder, "Dockerfile.clean")
     sizes = [demo.json("explain", f"context-junk:{tag}")["steps"][-2]["size"] for tag in ("all", "clean")]
-    assert sizes[0] > 25_000_000
+    assert sizes[0] > 24_000_000
     assert sizes[1] < 1000
     app = demo.unpack("context-junk:clean", tmp_path) / "rootfs" / "app"
     files = sorted(str(path.relative_to(app)) for path in app.rglob("*") if path.is_file())
