@@ -7,7 +7,6 @@ import re
 from lamella.syntax.request import Request, short
 from lamella.syntax.words import (
     BLANKS,
-    SPACE,
     NotStrings,
     Words,
     blank_separated,
@@ -18,7 +17,7 @@ from lamella.syntax.words import (
 _WHOLE = ("MAINTAINER", "STOPSIGNAL", "USER", "WORKDIR")
 _COMMAND = ("RUN", "CMD", "ENTRYPOINT", "SHELL")
 _LIST = ("ADD", "COPY", "VOLUME")
-_TYPE_AND_REST = re.compile(rf"([^{SPACE}]+)[{SPACE}]*(.*)", re.DOTALL)
+_TYPE_AND_REST = re.compile(r"(\S+)\s*(.*)", re.DOTALL | re.ASCII)  # BuildKit goes byte by byte here
 
 
 def read_arguments(request: Request) -> Words:
@@ -55,7 +54,13 @@ def _json_array(request: Request, value: str) -> Words | None:
             f"the JSON array of {request.node.keyword} holds something other than strings",
             'put every element in double quotes, for example ["sleep", "10"]',
         ) from None
-    return None if strings is None else Words(strings, json=True)
+    if strings is None:
+        return None
+    if any("\0" in string for string in strings):
+        raise request.refuse(
+            "a string of the JSON array holds the character U+0000", "no argument can hold it: remove it"
+        )
+    return Words(strings, json=True)
 
 
 def _type_and_command(request: Request, value: str) -> Words:

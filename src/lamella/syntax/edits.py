@@ -74,7 +74,7 @@ def replace_instruction(document: Document, node: Instruction, text: str, *, com
     """
     span = whole_span(document, node, comments=comments)
     text = _own_newlines(document, text)
-    return Edit(span, _ended(document, text) if document.text.endswith("\n", 0, span.end) else text)
+    return Edit(span, _ended(document, text) if document.text.endswith("\n", 0, span.end) else _open(text))
 
 
 def remove_instruction(document: Document, node: Instruction, *, comments: bool = False) -> Edit:
@@ -133,15 +133,19 @@ def _after(document: Document, node: Instruction, text: str) -> Edit:
     closed, end = _closed_end(document, node), node.span.end
     if closed == end and document.text.endswith("\n", 0, end):
         return Edit(Span(end, end), _ended(document, text))
-    text = text if closed == end else _ended(document, text)
+    text = _open(text) if closed == end else _ended(document, text)
     return Edit(Span(closed, end), newline_of(document) + text)
 
 
 def _own_newlines(document: Document, text: str) -> str:
-    """``text``, without its last line ending, with the file's line endings."""
-    lines = text.removesuffix("\n").replace("\r\n", "\n")
-    return lines.replace("\n", newline_of(document))
+    """``text`` with the file's line endings."""
+    return text.replace("\r\n", "\n").replace("\n", newline_of(document))
 
 
 def _ended(document: Document, text: str) -> str:
     return text if not text or text.endswith("\n") else text + newline_of(document)
+
+
+def _open(text: str) -> str:
+    """``text`` without the ending of its last line."""
+    return text.removesuffix("\n").removesuffix("\r")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from lamella.syntax.words import BLANKS, SPACE, strip
+from lamella.syntax.words import BLANKS, SPACE
 
-_SPACES = re.compile(f"[{SPACE}]+")
+# BuildKit goes through flags byte by byte, so that spaces beyond ASCII do not separate here
+_ASCII_SPACE = "\t\n\v\f\r "
+_SPACES = re.compile(f"[{_ASCII_SPACE}]+")
 
 
 class RawFlag(NamedTuple):
@@ -21,12 +23,13 @@ class RawFlag(NamedTuple):
 
 def split_instruction(logical: str) -> tuple[str, tuple[RawFlag, ...], int]:
     """Keyword as written, flags, and the offset of the rest."""
-    start = len(logical) - len(logical.lstrip(SPACE))
-    blank = BLANKS.search(logical, start, len(logical.rstrip(SPACE)))
+    text = logical.rstrip(SPACE)
+    start = len(text) - len(text.lstrip(SPACE))
+    blank = BLANKS.search(text, start)
     if blank is None:
-        return strip(logical), (), len(logical)
-    flags, offset = split_flags(logical, blank.end())
-    return logical[start : blank.start()], flags, offset
+        return text[start:], (), len(text)
+    flags, offset = split_flags(text, blank.end())
+    return text[start : blank.start()], flags, offset
 
 
 def split_flags(text: str, start: int) -> tuple[tuple[RawFlag, ...], int]:
@@ -56,7 +59,7 @@ def _read_word(text: str, at: int) -> tuple[int, str]:
     quote = ""
     while at < len(text):
         char = text[at]
-        if not quote and char in SPACE:
+        if not quote and char in _ASCII_SPACE:
             break
         at += 1
         if char == "\\":

@@ -39,19 +39,23 @@ def read_heredocs(reader: LineReader, keyword: str, value: str, logical: str, wh
     RUN, COPY and ADD have them, also behind ONBUILD, but not in JSON form. ``value`` and ``logical`` are those
     of the instruction, ``where`` its ``file:line``. Raises DockerfileError for a body without end.
     """
-    return tuple(_read_body(reader, marker, where) for marker in _markers(keyword, value, logical))
+    return tuple(_read_body(reader, marker, where) for marker in _markers(keyword, value, logical, where))
 
 
 def parse_marker(word: str) -> Marker | None:
     """The here-document that one word asks for, None for any other word."""
+    try:
+        return _marker(word)
+    except Unreadable:
+        return None
+
+
+def _marker(word: str) -> Marker | None:
     match = _MARKER.fullmatch(word)
     if match is None or not match[3]:
         return None
-    try:
-        plain = shell_words(match[3], raw=False)
-        raw = shell_words(match[3], raw=True)
-    except Unreadable:
-        return None
+    plain = shell_words(match[3], raw=False)
+    raw = shell_words(match[3], raw=True)
     if len(plain) != 1 or len(raw) != 1:
         return None
     # A quote that is gone from the plain word was a quoting one: the body is then literal.
@@ -63,7 +67,7 @@ def _quotes(word: str) -> int:
     return word.count('"') + word.count("'")
 
 
-def _markers(keyword: str, value: str, logical: str) -> tuple[Marker, ...]:
+def _markers(keyword: str, value: str, logical: str, where: str) -> tuple[Marker, ...]:
     """Here-documents of an instruction, in the order in which their bodies follow."""
     if keyword == "ONBUILD":
         inner, _, offset = split_instruction(value)
@@ -74,7 +78,17 @@ def _markers(keyword: str, value: str, logical: str) -> tuple[Marker, ...]:
         words = shell_words(logical, raw=True) if json_strings(value) is None else []
     except (NotStrings, Unreadable):
         return ()
-    return tuple(marker for word in words if (marker := parse_marker(word)) is not None)
+    markers = []
+    for word in words:
+        try:
+            markers.append(_marker(word))
+        except Unreadable:
+            raise DockerfileError(
+                f"the heredoc {short(word)!r} has an open ${{ in its name",
+                where=where,
+                hint="give the heredoc a plain name such as EOF",
+            ) from None
+    return tuple(marker for marker in markers if marker is not None)
 
 
 def _read_body(reader: LineReader, marker: Marker, where: str) -> Heredoc:

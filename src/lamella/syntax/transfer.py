@@ -83,15 +83,17 @@ def _paths(request: Request) -> _Paths:
     return _Paths(
         tuple(source for source, marker in zip(sources, markers, strict=True) if marker is None),
         destination,
-        tuple(_body(request, marker.name) for marker in markers if marker is not None),
+        _bodies(request, [marker.name for marker in markers if marker is not None]),
     )
 
 
-def _body(request: Request, name: str) -> Heredoc:
-    """The body of that name. There is none when the line as a whole could not be read as shell words."""
-    heredoc = next((heredoc for heredoc in reversed(request.node.heredocs) if heredoc.name == name), None)
-    if heredoc is None:
-        raise request.refuse(
-            f"the heredoc {short(name)} has no body", "check the quotes and ${…} on this line: one of them is left open"
-        )
-    return heredoc
+def _bodies(request: Request, names: list[str]) -> tuple[Heredoc, ...]:
+    """The bodies of those names. One is missing when the line as a whole could not be read as shell words."""
+    bodies = {heredoc.name: heredoc for heredoc in request.node.heredocs}
+    for name in names:
+        if name not in bodies:
+            raise request.refuse(
+                f"the heredoc {short(name)} has no body",
+                "check the quotes and ${…} on this line: one of them is left open",
+            )
+    return tuple(bodies[name] for name in names)
