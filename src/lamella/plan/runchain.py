@@ -232,7 +232,8 @@ def _flags(run: Run) -> tuple[object, ...]:
 def _fresh_mount(run: Run) -> str | None:
     """Mounts that forget what is written to them: a second body would see what the first has left there."""
     for mount in run.mounts:
-        if mount.type == "tmpfs" or (mount.type == "bind" and mount.option("readwrite") is not None):
+        writable = mount.option("readwrite") is not None or mount.option("readonly") not in (None, "true")
+        if mount.type == "tmpfs" or (mount.type == "bind" and writable):
             return f"what is written to its {mount.type} mount is gone for the next RUN"
     return None
 
