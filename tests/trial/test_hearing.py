@@ -35,6 +35,7 @@ class FakeBuilder:
 
     def __init__(self) -> None:
         self.requests: list[BuildRequest] = []
+        self.cached = False
 
     def __call__(self, request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
         self.requests.append(request)
@@ -44,7 +45,7 @@ class FakeBuilder:
         history = [HistoryEntry(created_by=line) for line in request.text.splitlines()]
         image = assemble(None, layers, RunConfig(), history, platform=Platform("linux", "amd64"))
         stored = store.images.put(image.manifest.raw, image.config.raw, request.tags)
-        steps = tuple(StepReport(0, "Dockerfile:1", "RUN", "RUN", request.no_cache, 0.5, 1, layer) for layer in layers)
+        steps = tuple(StepReport(0, "Dockerfile:1", "RUN", "RUN", self.cached, 0.5, 1, layer) for layer in layers)
         return BuildResult(stored.descriptor, image.config, request.tags, steps, float(len(self.requests)))
 
     def _layer(self, store: Store, line: str) -> LayerRef:
@@ -69,8 +70,8 @@ def test_five_layers_and_one_are_the_same_state(store: Store) -> None:
     assert (verdict.before.bytes, verdict.after.bytes) == (5, 5)
     assert verdict.proof.paths == 6
     assert verdict.passes == ("join-run",)
-    assert [request.no_cache for request in builder.requests] == [False, True, False]
-    assert [request.text for request in builder.requests] == [rewritten.original, rewritten.original, rewritten.fixed]
+    assert [request.no_cache for request in builder.requests] == [False, False, True]
+    assert [request.text for request in builder.requests] == [rewritten.original, rewritten.fixed, rewritten.original]
     assert all(request.tags == () for request in builder.requests)
 
 
@@ -95,6 +96,32 @@ def test_declared_removals(store: Store) -> None:
     assert try_rewrite(removal._replace(declared=("/cache",)), REQUEST, store, build=FakeBuilder()).proven
 
 
+def test_cached_layers_that_the_original_does_not_have_are_made_again(store: Store) -> None:
+    builder = FakeBuilder()
+    builder.cached = True
+    try_rewrite(Rewritten("a=1\nb=2", "b=2"), REQUEST, store, build=builder)
+    assert [request.no_cache for request in builder.requests] == [False, False, True]
+    builder.requests.clear()
+    try_rewrite(Rewritten("a=1\nb=2", "a=1 b=2"), REQUEST, store, build=builder)
+    assert [request.no_cache for request in builder.requests] == [False, False, True, True]
+
+
+def test_a_stamp_that_grows_is_noise_even_if_two_builds_share_it(store: Store) -> None:
+    """As a clock of seconds does: the same in the first two builds, another in the third."""
+
+    class Slow(FakeBuilder):
+        def __call__(self, request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
+            stamp = "late" if len(self.requests) >= self.late else "early"
+            return super().__call__(request._replace(text=request.text.replace("now", stamp)), store, emit)
+
+        late = 3
+
+    for late in range(4):
+        builder = Slow()
+        builder.late = late
+        assert try_rewrite(Rewritten("log=now\na=1", "log=now a=1"), REQUEST, store, build=builder).proven
+
+
 def test_two_dockerfiles(store: Store) -> None:
     a, b = REQUEST._replace(text="a=1"), REQUEST._replace(text="a=1\nb=@", name="Other")
     assert not try_two(a, b, store, build=FakeBuilder()).proven
@@ -113,7 +140,7 @@ def test_no_image_is_left_behind(store: Store) -> None:
 def test_json(store: Store) -> None:
     data = verdict_to_json(try_rewrite(Rewritten("a=1\nb=2", "a=1 b=2", ("p",)), REQUEST, store, build=FakeBuilder()))
     assert data["schema"] == 1 and data["same"] is True and data["passes"] == ["p"]
-    assert (data["before"]["added"], data["after"]["added"], data["again"]["cached"]) == (2, 1, 2)
+    assert (data["before"]["added"], data["after"]["added"], data["again"]["cached"]) == (2, 1, 0)
     assert set(data["after"]) == {
         "image_id",
         "added",
@@ -130,4 +157,4 @@ def test_the_listener_hears_what_is_built(store: Store) -> None:
     heard: list[object] = []
     listen: Callable[[object], None] = heard.append
     try_rewrite(Rewritten("a=1", "a=1"), REQUEST, store, listen, build=FakeBuilder())
-    assert len(heard) == 3 and "without the cache" in str(heard[1])
+    assert len(heard) == 3 and "without the cache" in str(heard[2])

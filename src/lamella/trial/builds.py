@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from lamella.build.request import BuildRequest, BuildResult
-from lamella.events import Emit
-from lamella.oci.digest import Digest
+from lamella.events import Emit, Event, StepErrored, StepFinished, StepOutput, StepStarted
+from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
 from lamella.prove.model import Side
 from lamella.prove.open import open_side
@@ -19,8 +19,12 @@ Build = Callable[[BuildRequest, Store, Emit], BuildResult]
 
 
 class Built(NamedTuple):
+    """``layers`` are those of the image, ``cached`` those that a step took from the cache."""
+
     side: Side
     measure: Measure
+    layers: frozenset[DiffID]
+    cached: frozenset[DiffID]
 
 
 class Builds:
@@ -32,6 +36,7 @@ class Builds:
         self._emit = emit
         self._build = build
         self._made: list[Digest] = []
+        self._number = 0
 
     def __enter__(self) -> Self:
         return self
@@ -43,11 +48,17 @@ class Builds:
     def build(self, request: BuildRequest, name: str) -> Built:
         """Raises what a build raises; ``name`` is what the comparison calls it."""
         known = {entry.descriptor.digest for entry in self._store.images.entries()}
-        result = self._build(request._replace(tags=()), self._store, self._emit)
+        self._number += 1
+        result = self._build(request._replace(tags=()), self._store, _numbered(self._emit, self._number))
         if result.manifest.digest not in known:
             self._made.append(result.manifest.digest)
         image = self._store.images.get(result.manifest.digest).image
-        return Built(open_side(image, self._store, name), self._measure(result, image))
+        return Built(
+            open_side(image, self._store, name),
+            self._measure(result, image),
+            frozenset(image.config.diff_ids),
+            frozenset(step.layer.diff_id for step in result.steps if step.cached and step.layer is not None),
+        )
 
     def _measure(self, result: BuildResult, image: Image) -> Measure:
         return Measure(
@@ -60,6 +71,17 @@ class Builds:
             len(result.steps),
             sum(step.cached for step in result.steps),
         )
+
+
+def _numbered(emit: Emit, number: int) -> Emit:
+    """Steps of several builds told apart."""
+
+    def pass_on(event: Event) -> None:
+        if isinstance(event, StepStarted | StepOutput | StepFinished | StepErrored):
+            event = event._replace(step=f"{number}:{event.step}")
+        emit(event)
+
+    return pass_on
 
 
 def _added(result: BuildResult, image: Image) -> int:
