@@ -174,7 +174,15 @@ class UpperChanges:
         if self._lower_links is None:
             self._lower_links = LinkGroups(self._lower[0])
         before = self._lower_links.names(below.about)
-        return [name for name in before if os.path.lexists(f"{self._upper}/{name}")] == (group or [path])
+        return [name for name in before if name == path or self._untouched(name)] == (group or [path])
+
+    def _untouched(self, path: str) -> bool:
+        """Whether the file at ``path`` is as it was: then it is not told, and what was linked to it must stay so."""
+        above, below = f"{self._upper}/{path}", f"{self._lower[0]}/{path}"
+        try:
+            return same_file(above, os.lstat(above), below, os.lstat(below))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
 
 def item_at(path: str, host: str, about: os.stat_result) -> PackItem:
