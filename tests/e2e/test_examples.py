@@ -238,6 +238,17 @@ def test_the_go_programs_are_static_and_the_small_one_is_stripped(compiled: Path
     assert (compiled / "helloworld-small").stat().st_size < 0.75 * (compiled / "helloworld").stat().st_size
 
 
+@pytest.mark.slow
+def test_the_two_stage_build_gives_the_same_program(demo: Demo, compiled: Path) -> None:
+    """The program compiled inside a stage is, byte for byte, the one compiled outside."""
+    toolchain = demo.run(Path(sys.executable).parent / "go", "env", "GOROOT").strip()
+    demo.lamella("build", "-q", "-t", "golang:local", "-f", compiled / "golang" / "Dockerfile", toolchain)
+    demo.build("helloworld:stages", compiled, "Dockerfile.stages")
+    demo.build("helloworld:small", compiled, "Dockerfile.small")
+    assert demo.json("prove", "helloworld:small", "helloworld:stages")["same"] is True
+    assert demo.json("explain", "helloworld:stages")["layers"]["total"] == 1
+
+
 def segment_types(program: Path) -> list[int]:
     """The types of a 64-bit ELF file's program headers (elf(5))."""
     content = program.read_bytes()
