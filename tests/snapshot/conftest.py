@@ -134,8 +134,8 @@ def shell() -> Callable[[str, str], None]:
 def obey(
     snapshotter: Any, tmp_path: Path, state_of: Callable[..., State], tar_of: Callable[[Workspace], bytes]
 ) -> Callable[[Snapshot | None, str], dict[str, str]]:
-    """``obey(parent, script)``: runs the script in a workspace on ``parent`` and holds it to the laws: the layer applied
-    to a copy of the parent, by the same backend or by copying files, is the workspace's final tree. Returns path → kind
+    """``obey(parent, script)``: runs the script in a workspace on ``parent`` and holds it to the laws: the layer
+    applied to a copy of the parent, by the same backend or on plain files, is the final tree. Returns path → kind
     of what the layer holds."""
 
     def check(parent: Snapshot | None, script: str) -> dict[str, str]:
