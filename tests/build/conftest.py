@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lamella.store.archive import import_rootfs
 
 from lamella.build.engine import build
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.events import Event
 from lamella.filetree.entry import Entry
 from lamella.filetree.tree import merge_layers
+from lamella.store.archive import import_rootfs
 from lamella.store.store import Store
 
 

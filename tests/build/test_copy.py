@@ -116,7 +116,7 @@ def test_a_symlink_that_leads_out_of_the_context_finds_nothing_outside(builder: 
         assert caught.value.where == "Dockerfile:2"
 
 
-@pytest.mark.parametrize("source", ["../x", "a/../../x", "/../x/.."])
+@pytest.mark.parametrize("source", ["../x", "a/../../x", "x/../.."])
 def test_a_source_outside_the_context_is_refused_with_its_line(builder: Builder, source: str) -> None:
     with pytest.raises(ContextError) as caught:
         builder.build(f"FROM scratch\nLABEL a=b\nCOPY {source} /\n")

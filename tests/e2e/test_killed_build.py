@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,6 @@ RUN rm /files/a* && touch /done
 
 
 def _start(shell: Shell, number: int) -> subprocess.Popen[bytes]:
-    import sys
-
     (shell.folder / "files" / "changing").write_text(str(number))
     return subprocess.Popen(
         [sys.executable, "-m", "lamella", "build", "--no-cache", "-t", "killed", "."],
@@ -83,56 +82,42 @@ def test_thirty_kills_at_random_moments(alpine: Shell) -> None:
     assert leftovers == []
 
 
-def test_an_interrupted_build_says_so_and_cleans_up(alpine: Shell) -> None:
-    alpine.write("Dockerfile", "FROM alpine:3.20\nRUN echo started; sleep 60\n")
-    import sys
-
-    process = subprocess.Popen(
+def _interrupt(shell: Shell) -> tuple[int, str, float]:
+    """Starts a build, presses Ctrl-C once a RUN has printed ``started``: exit code, stderr, seconds it took to end."""
+    with subprocess.Popen(
         [sys.executable, "-m", "lamella", "build", "."],
-        cwd=alpine.folder,
-        env=alpine.env,
+        cwd=shell.folder,
+        env=shell.env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if b"| started" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read().decode()
-    assert process.wait(timeout=20) == 130
-    assert "interrupted" in rest
-    assert "Traceback" not in rest
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b"| started" in line:
+                break
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read().decode()
+        return process.wait(timeout=20), rest, time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM alpine:3.20\nRUN echo started; sleep 60\n",
+        "FROM alpine:3.20 AS a\nRUN echo started; sleep 60\nFROM alpine:3.20 AS b\nRUN sleep 60\n"
+        "FROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n",
+    ],
+    ids=["one stage", "stages side by side"],
+)
+def test_an_interrupted_build_says_so_and_cleans_up(alpine: Shell, dockerfile: str) -> None:
+    alpine.write("Dockerfile", dockerfile)
+    status, stderr, seconds = _interrupt(alpine)
+    assert status == 130, stderr
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
+    assert seconds < 15
     assert alpine.mounts() == []
     assert _processes_of(alpine) == []
     alpine.verify()
-
-
-def test_an_interrupt_stops_stages_that_run_side_by_side(alpine: Shell) -> None:
-    alpine.write(
-        "Dockerfile",
-        "FROM alpine:3.20 AS a\nRUN echo started; sleep 60\nFROM alpine:3.20 AS b\nRUN sleep 60\n"
-        "FROM scratch\nCOPY --from=a / /\nCOPY --from=b / /\n",
-    )
-    import sys
-
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lamella", "build", "."],
-        cwd=alpine.folder,
-        env=alpine.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if b"| started" in line:
-            break
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.stderr.read()
-    assert process.wait(timeout=20) == 130
-    assert time.monotonic() - began < 15
-    assert _processes_of(alpine) == []
-    assert alpine.mounts() == []

@@ -235,7 +235,11 @@ class Placement:
         self._placed[target] = Placed(source, self._ownership.apply(entry)._replace(path=target))
 
     def _clash(self, path: str, what: str) -> ContextError:
-        return ContextError(f"cannot copy to /{path}: it {what} in the image", where=self._where)
+        return ContextError(
+            f"cannot copy to /{path}: it {what} in the image",
+            where=self._where,
+            hint="choose another destination, or remove what is there in an earlier RUN",
+        )
 
     def own(self, entry: Entry) -> Entry:
         """With the owner and mode that the instruction asks for."""

@@ -148,7 +148,7 @@ class Machine:
         then: Callable[[PackedLayer], None],
     ) -> Task[LayerRef]:
         """Packs a layer into the store on a thread of its own. ``then`` is called there with the result, before
-        anyone who waits sees it. An error without a place gets ``where``."""
+        anyone who waits sees it. An error names ``where``, and the path that it is about in its detail."""
 
         def work() -> LayerRef:
             from lamella.layer.pack import pack_layer
@@ -166,7 +166,9 @@ class Machine:
                 self.store.layers.record(packed)
                 then(packed)
             except LamellaError as error:
-                error.where = error.where or where
+                if error.where != where:
+                    error.detail = error.detail or error.where
+                    error.where = where
                 raise
             return packed.ref
 

@@ -103,6 +103,6 @@ def _walk(work: Work, lowered: LoweredStage, level: Level | None, sizes: dict[in
         except (NotBuilt, LamellaError):
             return level, False
         level = outcome.level
-        if outcome.size is not None:
-            sizes[position] = outcome.size()
+        if outcome.finished is not None:
+            sizes[position] = outcome.finished()[0]
     return level, True

@@ -75,7 +75,9 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
                 empty_layer=not outcome.layer,
             )
         )
-        machine.emit(StepFinished(key, outcome.cached, seconds, None))
+        if outcome.cached or outcome.finished is None:  # else its packing tells when it ends
+            size = outcome.finished()[0] if outcome.finished is not None else None
+            machine.emit(StepFinished(key, outcome.cached, seconds, size))
         done.append((step, outcome, seconds))
     reports = tuple(_report(lowered, *one) for one in done)
     return StageResult(base, level, lowered.state, tuple(history), created, reports)
@@ -102,7 +104,10 @@ def _labels(lowered: LoweredStage):  # type: ignore[no-untyped-def]
 
 
 def _report(lowered: LoweredStage, step: Step, outcome: Outcome, seconds: float) -> StepReport:
-    size = outcome.size() if outcome.size is not None else None
+    size = None
+    if outcome.finished is not None:
+        size, packed = outcome.finished()
+        seconds = max(seconds, packed)
     return StepReport(
         lowered.stage.number,
         step.info.where,

@@ -10,6 +10,7 @@ from lamella.build import cache
 from lamella.build.level import Level, chain_of
 from lamella.build.machine import Machine, content_size
 from lamella.build.sources import CopySource
+from lamella.events import StepFinished
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.digest import chain_id
 from lamella.plan.step import Source
@@ -27,13 +28,14 @@ class NotBuilt(Exception):
 
 class Outcome(NamedTuple):
     """``level`` is the file system after the step. ``layer`` False: the step made none. ``created`` is the time for
-    the history in nanoseconds, None for now. ``size`` waits for the packing; None where there is no layer."""
+    the history in nanoseconds, None for now. ``finished`` waits for the packing and tells the layer's content in bytes
+    and what it all took in seconds; None where there is no layer."""
 
     level: Level | None
     layer: bool = False
     cached: bool = False
     created: int | None = None
-    size: Callable[[], int] | None = None
+    finished: Callable[[], tuple[int, float]] | None = None
 
 
 class Work(NamedTuple):
@@ -80,26 +82,27 @@ class Work(NamedTuple):
         was made; ``started`` (perf_counter seconds) is when the step began, if not now."""
         began = time.perf_counter() if started is None else started
         machine = self.machine
-        sizes: list[int] = []
+        told: list[tuple[int, float]] = []
 
         def packed(result: PackedLayer) -> None:
-            sizes.append(content_size(result.entries))
-            seconds = time.perf_counter() - began
+            size, seconds = content_size(result.entries), time.perf_counter() - began
+            told.append((size, seconds))
+            machine.emit(StepFinished(self.step, False, seconds, size))
             cache.record(machine, level, definition, contents(result), result, seconds=seconds)
             if snapshot is not None:
                 machine.snapshotter.bind(snapshot, chain_id(chain_of(level), result.diff_id))
 
         task = machine.pack(items, where, packed)
 
-        def size() -> int:
+        def finished() -> tuple[int, float]:
             task.result()
-            return sizes[0]
+            return told[0]
 
-        return Outcome(Level(level, task, snapshot), layer=True, created=machine.started, size=size)
+        return Outcome(Level(level, task, snapshot), layer=True, created=machine.started, finished=finished)
 
 
 def _from_record(level: Level | None, found: CacheRecord) -> Outcome:
     if found.layer is None:
         return Outcome(level, cached=True, created=found.created)
-    size = found.content_size
-    return Outcome(Level(level, found.layer), layer=True, cached=True, created=found.created, size=lambda: size)
+    known = (found.content_size, 0.0)
+    return Outcome(Level(level, found.layer), layer=True, cached=True, created=found.created, finished=lambda: known)

@@ -32,7 +32,8 @@ def _program(preferred: str | None) -> str:
         program = preferred if "/" in preferred else find_program(preferred)
         if program is None or not os.access(program, os.X_OK):
             raise NoRuntime(
-                f"the OCI runtime {preferred!r} was not found", hint="LAMELLA_RUNTIME names a program or its path"
+                f"the OCI runtime {preferred!r} was not found",
+                hint="LAMELLA_RUNTIME names a program or its path; apt install runc brings one",
             )
         return os.path.abspath(program)
     found = {name: find_program(name) for name in _KNOWN}

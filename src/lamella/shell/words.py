@@ -22,6 +22,7 @@ _SPECIAL_PARAMETERS = frozenset("@*#?-$!")
 _SPACE = frozenset("\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000") | {chr(c) for c in range(0x2000, 0x200B)}
 #: nesting of ``${a:-${b:-…}}`` that is followed; deeper text is refused, it is nobody's Dockerfile
 MAX_DEPTH = 100
+_HINT = "a variable reads ${NAME} or ${NAME:-default}; write \\$ for a dollar sign that is meant"
 
 
 class Expansion(NamedTuple):
@@ -85,7 +86,7 @@ def analyse(
     try:
         expanded, words = run.until(None, raw_escapes=False)
     except PatternError as error:
-        raise DockerfileError(f"cannot expand {_shorten(text)!r}: {error}", where=where, hint=error.hint) from None
+        raise DockerfileError(f"cannot expand {_shorten(text)!r}: {error}", where=where, hint=error.hint or _HINT) from None
     return Expansion(expanded, words, tuple(run.used), tuple(run.unset), tuple(run.missing))
 
 
