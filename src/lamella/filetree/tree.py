@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lamella.filetree.entry import DIRECTORY, HARDLINK, OPAQUE, WHITEOUT, Entry
+from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
 from lamella.filetree.trie import Node, Trie
 
 Tree = Mapping[str, Entry]
@@ -42,9 +42,61 @@ def merge_layers(layers: Iterable[Iterable[Entry]]) -> dict[str, Entry]:
     return _collect(trie)
 
 
-def apply_layer(tree: Tree, entries: Iterable[Entry]) -> dict[str, Entry]:
-    """The tree with one more layer on it, as a new dictionary. Raises ImageInvalid like :func:`merge_layers`."""
-    return merge_layers([tree.values(), entries])
+def apply_layer(tree: dict[str, Entry], entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Puts one more layer on ``tree``, in place, and returns it; its paths are in no particular order then. Raises
+    ImageInvalid like :func:`merge_layers`; ``tree`` is unchanged then."""
+    layer = list(entries)
+    changes = _plain_changes(tree, layer)
+    if changes is None:
+        merged = merge_layers([tree.values(), layer])
+        tree.clear()
+        tree.update(merged)
+        return tree
+    for path, entry in changes.items():
+        if entry is None:
+            tree.pop(path, None)
+        else:
+            tree[path] = entry
+    return tree
+
+
+def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | None:
+    """What a layer changes, path by path, when it is of the common kind: it removes no directory, replaces nothing by
+    something else and goes through no link. None where it is not: that takes the whole tree. A small layer on a large
+    tree is quick by that."""
+    changes: dict[str, Entry | None] = {}
+    linked: set[str] | None = None
+    for new in layer:
+        entry, path, kind = new, new.path, new.kind
+        old = tree.get(path)
+        if kind == OPAQUE or (kind == WHITEOUT and changes):
+            return None
+        if old is not None and DIRECTORY not in (old.kind, kind):
+            # Its other names, if it has any, live on: one of them becomes the FILE.
+            if linked is None:
+                linked = {other.link for other in tree.values() if other.kind == HARDLINK}
+            if path in linked:
+                return None
+        elif old is not None and kind != old.kind:
+            return None
+        if path in changes:
+            return None
+        if kind == HARDLINK:
+            target = changes.get(entry.link) or tree.get(entry.link)
+            if target is None or target.kind != FILE or order(entry.link) >= order(path):
+                return None
+            entry = _as_link(target, path, entry.link)
+        parent = path.rpartition("/")[0]
+        holder = changes.get(parent) or tree.get(parent)
+        if (holder is None and parent) or (holder is not None and holder.kind != DIRECTORY):
+            return None
+        changes[path] = None if kind == WHITEOUT else entry
+    return changes
+
+
+def _as_link(file: Entry, path: str, first: str) -> Entry:
+    """One more name of a file, with its attributes."""
+    return file._replace(path=path, kind=HARDLINK, link=first, size=0, major=0, minor=0, digest="")
 
 
 def _apply(trie: Trie, entries: Iterable[Entry]) -> None:
@@ -72,7 +124,7 @@ def _collect(trie: Trie) -> dict[str, Entry]:
                 # Names of one file share one entry object.
                 name = first.setdefault(id(entry), path)
                 if name != path:
-                    entry = entry._replace(kind=HARDLINK, link=name, size=0, major=0, minor=0, digest="")
+                    entry = _as_link(entry, path, name)
             tree[path] = entry if entry.path == path else entry._replace(path=path)
         if node.children:
             prefix = path + "/" if path else ""

@@ -45,13 +45,14 @@ class Trie:
             target = self._target(entry)
             if target is children.get(name):
                 return
-            entry = target.entry  # type: ignore[assignment]  # only the root lacks one, and it is a directory
+            if _holds(children.get(name), target):
+                raise _nowhere(entry)
+            assert target.entry is not None  # only the root may lack one
+            entry = target.entry
         old = children.get(name)
         if old is not None and old.children is not None:
             self._known = None
         children[name] = Node(entry, None)
-        if kind == SYMLINK:
-            self._known = None
 
     def remove(self, path: str) -> None:
         """Removes ``path`` and all below it; nothing happens where there is nothing."""
@@ -120,5 +121,21 @@ class Trie:
         folder = self.find(parent)
         node = folder.children.get(name) if folder is not None and folder.children is not None else None
         if node is None or node.children is not None:
-            raise ImageInvalid(f"is a hard link to {entry.link!r}, which is not there", where=entry.path)
+            raise _nowhere(entry)
         return node
+
+
+def _holds(node: Node | None, wanted: Node) -> bool:
+    """Whether ``wanted`` lies somewhere below ``node``, which is about to be replaced."""
+    todo = [node] if node is not None else []
+    while todo:
+        children = todo.pop().children
+        if children:
+            if wanted in children.values():
+                return True
+            todo += children.values()
+    return False
+
+
+def _nowhere(entry: Entry) -> ImageInvalid:
+    return ImageInvalid(f"is a hard link to {entry.link!r}, which is not there", where=entry.path)

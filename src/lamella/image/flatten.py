@@ -13,7 +13,7 @@ def flatten(lower: Iterable[Iterable[Entry]], layers: Iterable[Iterable[Entry]])
     """The entries of the one layer that does on ``lower`` what ``layers`` do (each bottom first): in the order to pack
     them, with whiteouts only of what ``lower`` holds. Raises ImageInvalid."""
     before = merge_layers(lower)
-    after = before
+    after = dict(before)
     for entries in layers:
-        after = apply_layer(after, entries)
+        apply_layer(after, entries)
     return changes_as_layer(before, after)

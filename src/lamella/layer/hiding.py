@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat as modes
 
+from lamella.errors import NotSupported
 from lamella.filetree.entry import DIRECTORY, Entry
-from lamella.layer.rootdir import Lower
+from lamella.layer.rootdir import Lower, LowerNames
 from lamella.layer.target import Target, join
 
 
@@ -53,6 +54,9 @@ class ApplyHiding:
             for name in self._names(real):
                 self._purge(real, name)
 
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
     def _purge(self, parent: str, name: str) -> None:
         todo = [(parent, name)]
         while todo:
@@ -81,34 +85,39 @@ class ApplyHiding:
 class OverlayHiding:
     """For a fresh target that becomes one directory of an overlay mount: a character device 0:0 hides a path, the
     attribute ``trusted.overlay.opaque`` (without privileges ``user.overlay.opaque``) the lower content of a directory.
+    They are written at the end, when it is known what the layer itself has at their places: the kernel shows a device
+    that stands where nothing lower can be seen.
 
-    ``below`` gives the lower layers' entry at a real path; None where there is nothing below at all."""
+    ``below`` gives the lower layers' entry at a real path; None where there is nothing below at all. ``names`` gives
+    the names that they have in a directory."""
 
-    def __init__(self, below: Lower | None) -> None:
+    def __init__(self, below: Lower | None, names: LowerNames | None, where: str) -> None:
         self.target: Target
-        self._below = below
+        self._below, self._below_names, self._where = below, names, where
         self._hidden: set[str] = set()  # at the path and below it
         self._opaque: set[str] = set()  # below it only
 
     def lower(self, real: str) -> Entry | None:
         """What still shows at ``real`` of the lower layers."""
-        if self._below is None or real in self._hidden:
+        if self._below is None or real in self._hidden or self._is_covered(real):
             return None
-        path = real
-        while path and (self._hidden or self._opaque):
-            path = path.rpartition("/")[0]
-            if path in self._hidden or path in self._opaque:
-                return None
         return self._below(real)
+
+    def _is_covered(self, real: str) -> bool:
+        """Whether something above ``real`` is hidden with all that is in it."""
+        while real and (self._hidden or self._opaque):
+            real = real.rpartition("/")[0]
+            if real in self._hidden or real in self._opaque:
+                return True
+        return False
 
     def start(self, target: Target) -> None:
         self.target = target
-        target.on_replaced = self._replaced
-        root = self.lower("")
-        if root is None and self._below is not None:
-            target.touch("")  # whoever made it knows better
-        else:
+        target.on_replaced = self._hidden.add
+        if self._below is None or self._below("") is not None:
             target.set_implicit("")
+        else:
+            target.touch("")  # whoever made it knows better
 
     def brings(self, real: str) -> None:
         """Nothing to note: the target holds only what the layer brings."""
@@ -116,32 +125,49 @@ class OverlayHiding:
     def whiteout(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
         parent = self.target.tree.resolve(folder, None)
-        if parent is None or self.lower(join(parent, name)) is None:
-            return
-        real = join(self.target.directory(parent), name)
-        self._hidden.add(real)
-        descriptor = self.target.tree.descriptor(parent)
-        try:
-            os.mknod(name, modes.S_IFCHR, 0, dir_fd=descriptor)
-        except FileExistsError:
-            if modes.S_ISDIR(os.lstat(name, dir_fd=descriptor).st_mode):
-                self._mark(real)
+        if parent is not None and self.lower(join(parent, name)) is not None:
+            self._hidden.add(join(parent, name))
 
     def opaque(self, path: str) -> None:
         real = self.target.tree.resolve(path, None)
-        if real is None:
-            return
-        below = self.lower(real)
-        if below is None or below.kind != DIRECTORY:
-            return
-        self.target.directory(real)
-        self._opaque.add(real)
-        self._mark(real)
+        below = self.lower(real) if real is not None else None
+        if real is not None and (not real or (below is not None and below.kind == DIRECTORY)):
+            self._opaque.add(real)
 
-    def _replaced(self, real: str) -> None:
-        if self._below is not None:
-            self._hidden.add(real)
-            self._mark(real)
+    def finish(self) -> None:
+        """Writes the marks."""
+        if self._below is None:
+            return
+        for real in self._hidden | self._opaque:
+            if self._is_covered(real):
+                continue
+            if not real:
+                self._cover_root()
+                continue
+            parent, _, name = real.rpartition("/")
+            if self.target.tree.resolve(parent, None) == parent:
+                self._write(parent, name, real in self._hidden)
+
+    def _cover_root(self) -> None:
+        # The kernel merges the root directory whatever its attributes say.
+        if self._below_names is None:
+            raise NotSupported("an opaque root directory cannot be unpacked for overlayfs", where=self._where)
+        for name in self._below_names(""):
+            self._write("", name, True)
+
+    def _write(self, parent: str, name: str, hidden: bool) -> None:
+        """Marks the directory that the layer has there, or what is missing; anything else hides by itself."""
+        descriptor = self.target.tree.descriptor(self.target.directory(parent))
+        try:
+            directory = modes.S_ISDIR(os.lstat(name, dir_fd=descriptor).st_mode)
+        except FileNotFoundError:
+            if hidden:
+                os.mknod(name, modes.S_IFCHR, 0, dir_fd=descriptor)
+                return
+            self.target.directory(join(parent, name))
+            directory = True
+        if directory:
+            self._mark(join(parent, name))
 
     def _mark(self, real: str) -> None:
         name = "trusted.overlay.opaque" if self.target.privileged else "user.overlay.opaque"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, SYMLINK, Entry
@@ -20,6 +20,7 @@ _MAX_LINKS = 40  # as the kernel
 _MAX_OPEN = 200
 
 Lower = Callable[[str], Entry | None]
+LowerNames = Callable[[str], Iterable[str]]
 Make = Callable[[str, str], None]
 """Called with the real path of a directory and a name: makes the directory of that name, whatever stands there."""
 

@@ -23,7 +23,7 @@ from lamella.layer.compression import CHUNK
 from lamella.layer.disk import write_error
 from lamella.layer.hiding import ApplyHiding, OverlayHiding
 from lamella.layer.read import read_entries
-from lamella.layer.rootdir import Lower
+from lamella.layer.rootdir import Lower, LowerNames
 from lamella.layer.target import Target, join
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,6 +39,7 @@ def unpack_layer(
     whiteouts: Literal["overlay", "apply"],
     lower: Lower | None,
     privileged: bool,
+    lower_names: LowerNames | None = None,
     digests: bool = False,
 ) -> list[Entry]:
     """Unpacks the uncompressed layer ``tar`` into the directory ``target`` and returns its entries, as
@@ -47,12 +48,14 @@ def unpack_layer(
     ``whiteouts``: ``overlay`` writes them as overlayfs has them (character device 0:0, opaque attribute), for an empty
     ``target`` that becomes one layer of a mount; ``apply`` removes what lies in ``target``, which holds the lower
     layers already. ``lower`` (overlay only) gives the lower layers' entry at a path whose parents are no links, None
-    where there is none; without it there is nothing below. ``privileged`` False leaves out what only root may do:
-    ownership that is refused, devices, capabilities; opaque directories are then marked by ``user.overlay.opaque``.
+    where there is none; without it there is nothing below. ``lower_names`` gives the names in a lower directory; only
+    for an opaque root it is needed, which overlayfs cannot express otherwise (NotSupported without). ``privileged``
+    False leaves out what only root may do: ownership that is refused, devices, capabilities; opaque directories are
+    then marked by ``user.overlay.opaque``.
 
     Raises ImageInvalid naming ``where`` and the path, NoSpace, NoPrivilege or MachineError; ``target`` is then half
     written and should be removed."""
-    hiding = OverlayHiding(lower) if whiteouts == "overlay" else ApplyHiding()
+    hiding = OverlayHiding(lower, lower_names, where) if whiteouts == "overlay" else ApplyHiding()
     entries: list[Entry] = []
     path = ""
     try:
@@ -63,6 +66,7 @@ def unpack_layer(
                 digest = unpacker.add(entry, content)
                 entries.append(entry._replace(digest=digest) if digest else entry)
             path = ""
+            hiding.finish()
             unpacker.target.finish()
         finally:
             unpacker.target.close()
@@ -146,15 +150,14 @@ class _Unpacker:
         if source is None:
             raise missing
         source_real, real = join(source, link), join(parent, name)
-        if source_real == real:
-            return
         try:
             status = os.lstat(link, dir_fd=tree.descriptor(source))
         except FileNotFoundError:
             raise missing from None
-        whiteout = modes.S_ISCHR(status.st_mode) and status.st_rdev == 0
-        if modes.S_ISDIR(status.st_mode) or whiteout or source_real.startswith(real + "/"):
+        if modes.S_ISDIR(status.st_mode) or source_real.startswith(real + "/"):
             raise missing
+        if source_real == real:
+            return
         self.target.clear(parent, name)
         source_folder, new_folder = tree.descriptor(source), tree.descriptor(parent)
         os.link(link, name, src_dir_fd=source_folder, dst_dir_fd=new_folder, follow_symlinks=False)

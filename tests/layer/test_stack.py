@@ -1,0 +1,149 @@
+"""A stack of layers by four roads: merged as entries, unpacked one over the other, one overlay mount, one by one."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from lamella.errors import ImageInvalid
+from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
+from lamella.filetree.tree import apply_layer, merge_layers
+from lamella.layer.pack import pack_layer
+from lamella.layer.packed import PackItem
+from lamella.layer.read import read_entries
+from lamella.layer.unpack import unpack_layer
+
+pytestmark = pytest.mark.root
+RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+
+Member = tuple[Entry, bytes]
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def overlay(layers: list[Path], target: Path) -> Iterator[None]:
+    """Mounts ``layers``, the top one first."""
+    options = "lowerdir=" + ":".join(map(str, layers))
+    if _LIBC.mount(b"overlay", bytes(target), b"overlay", 1, options.encode()) != 0:
+        pytest.skip(f"overlayfs cannot be mounted: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield
+    finally:
+        _LIBC.umount2(bytes(target), 2)
+
+
+_PATHS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+_CONTENT = st.sampled_from([b"", b"one", b"two"])
+_MODES = st.sampled_from([0o755, 0o700, 0o1777])
+_TIMES = st.sampled_from([0, 10**9, 7 * 10**9])
+_FILES = st.builds(
+    lambda path, data, mode, time: (Entry(path, FILE, mode, size=len(data), mtime=time), data),
+    _PATHS, _CONTENT, _MODES, _TIMES,
+)  # fmt: skip
+_FOLDERS = st.builds(lambda path, mode, time: (Entry(path, DIRECTORY, mode, mtime=time), b""), _PATHS, _MODES, _TIMES)
+_OTHERS = st.builds(lambda path: (Entry(path, FIFO, 0o600), b""), _PATHS)
+_TARGETS = ["a", "/b", "../c", "b/c", "nowhere", "/", "..", "c/../b", "/a/b/c"]
+_SYMLINKS = st.builds(lambda path, to: (Entry(path, SYMLINK, 0o777, link=to), b""), _PATHS, st.sampled_from(_TARGETS))
+_HARDLINKS = st.builds(lambda path, to: (Entry(path, HARDLINK, 0o644, link=to), b""), _PATHS, _PATHS)
+_WHITEOUTS = st.builds(
+    lambda path, kind: (Entry(path, kind), b""), _PATHS, st.sampled_from([WHITEOUT, WHITEOUT, OPAQUE])
+)
+_ROOT_OPAQUE = st.just((Entry("", OPAQUE), b""))
+_CONTENTS = st.lists(st.one_of(_FILES, _FILES, _FOLDERS, _HARDLINKS, _OTHERS, _WHITEOUTS, _ROOT_OPAQUE), max_size=8)
+
+
+def _first_whiteouts(members: list[Member]) -> list[Member]:
+    return sorted(members, key=lambda member: member[0].kind not in (WHITEOUT, OPAQUE))
+
+
+_LINKED = st.lists(st.one_of(_FILES, _FILES, _FOLDERS, _SYMLINKS, _SYMLINKS, _HARDLINKS, _WHITEOUTS), max_size=8).map(
+    _first_whiteouts
+)
+
+
+def _pack(members: list[Member]) -> io.BytesIO:
+    sink = io.BytesIO()
+    items = [PackItem(entry, None, data if entry.kind == FILE else None) for entry, data in members]
+    pack_layer(items, sink, compression="none")
+    sink.seek(0)
+    return sink
+
+
+def _entries(members: list[Member]) -> list[Entry]:
+    return [
+        entry._replace(digest=hashlib.sha256(data).hexdigest()) if entry.kind == FILE else entry
+        for entry, data in members
+    ]
+
+
+def _check_all_roads(layers: list[list[Member]], fresh: Callable[[], Path], seen: Any) -> None:
+    try:
+        expected = merge_layers(map(_entries, layers))
+    except ImageInvalid:
+        applied = fresh()
+        # A link to a lower file that a later member hides: whichever comes first.
+        with suppress(ImageInvalid):
+            for members in layers:
+                unpack_layer(_pack(members), str(applied), "x", whiteouts="apply", lower=None, privileged=True)
+        return
+    expected.pop("", None)
+    applied = fresh()
+    stepwise: dict[str, Entry] = {}
+    parts: list[Path] = []
+    mountable = True
+    for members in layers:
+        unpack_layer(_pack(members), str(applied), "x", whiteouts="apply", lower=None, privileged=True)
+        part = fresh()
+        try:
+            unpack_layer(
+                _pack(members),
+                str(part),
+                "x",
+                whiteouts="overlay",
+                lower=stepwise.get if parts else None,
+                lower_names=lambda _: [path for path in stepwise if path and "/" not in path],
+                privileged=True,
+            )
+        except ImageInvalid:
+            # Only overlay cannot do this: a hard link to a file of a lower layer.
+            assert any(entry.kind == HARDLINK for entry, _ in members)
+            mountable = False
+        parts.insert(0, part)
+        apply_layer(stepwise, _entries(members))
+    stepwise.pop("", None)
+    assert stepwise == expected
+    assert seen(applied) == expected
+    if mountable:
+        target = fresh()
+        with overlay([*parts, fresh()], target):
+            assert seen(target) == expected
+
+
+@RELAXED
+@given(layers=st.lists(_CONTENTS, min_size=1, max_size=3))
+def test_all_roads_lead_to_the_same_tree(layers: list[list[Member]], fresh: Any, seen: Any) -> None:
+    _check_all_roads(layers, fresh, seen)
+
+
+@RELAXED
+@given(layers=st.lists(_LINKED, min_size=1, max_size=3))
+def test_all_roads_are_the_same_through_symbolic_links(layers: list[list[Member]], fresh: Any, seen: Any) -> None:
+    _check_all_roads(layers, fresh, seen)
+
+
+@settings(max_examples=60)
+@given(members=_CONTENTS)
+def test_reading_gives_what_was_packed(members: list[Member]) -> None:
+    assume(members)
+    read = [(entry, b"" if content is None else content.read()) for entry, content in read_entries(_pack(members), "x")]
+    assert read == members
