@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +41,49 @@ def require() -> object:
         return path
 
     return find
+
+
+class Docker:
+    """A client of a dockerd of our own."""
+
+    def __init__(self, socket: str) -> None:
+        self._env = {**os.environ, "DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": os.path.dirname(socket)}
+
+    def __call__(self, *words: str, stdin: bytes | None = None) -> str:
+        """``docker WORDS``: its output; fails the test with its stderr unless it exits 0."""
+        done = subprocess.run(["docker", *words], env=self._env, input=stdin, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def answers(self) -> bool:
+        return subprocess.run(["docker", "version"], env=self._env, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def dockerd(require: Callable[[str], str]) -> Iterator[Docker]:
+    """A dockerd with everything it needs in a temporary folder, one for each worker, started at the first use."""
+    program = require("dockerd")
+    require("docker")
+    if os.geteuid() != 0:
+        pytest.skip("dockerd needs root")
+    folder = tempfile.mkdtemp(prefix="lamella-dockerd-")  # a short path: sockets have no longer ones
+    flags = ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
+    flags += ["-H", f"unix://{folder}/s.sock", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    with open(f"{folder}/log", "wb") as log:
+        daemon = subprocess.Popen([program, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    docker = Docker(f"{folder}/s.sock")
+    try:
+        deadline = time.monotonic() + 60
+        while not docker.answers():
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                pytest.skip("dockerd does not start here: " + Path(folder, "log").read_text(errors="replace")[-300:])
+            time.sleep(0.2)
+        yield docker
+    finally:
+        daemon.terminate()
+        try:
+            daemon.wait(30)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -56,7 +56,7 @@ def needed(store: Store) -> Needed:
 def remove_image(store: Store, text: str, *, force: bool = False) -> Freed:
     """``docker rmi``: takes the name away; the last name takes the image with it. An ID prefix means the image itself,
     and more than one name on it asks for ``force``. Raises NotFound, InputError."""
-    with store.lock():
+    with store.removing():
         broken = [each for each in store.images.broken() if each.name == normal_name(text) or each.digest == text]
         if broken:
             return _remove_broken(store, broken[0])
@@ -95,7 +95,7 @@ def prune(
     """Removes unnamed images (``all``: named ones too) but those whose image ID is in ``keep``; with ``build_cache``
     the cache's records; then every blob and table of contents that nothing needs. ``grace`` (ns) is for blobs that the
     store never heard of."""
-    with store.lock():
+    with store.removing():
         known = _known(store)
         going = [image for image in store.images.list() if (all or not image.names) and image.image_id not in keep]
         for image in going:
@@ -116,7 +116,7 @@ def discard(store: Store, digests: Iterable[Digest]) -> Freed:
     if not wanted:
         return Freed()
     try:
-        with store.lock():
+        with store.removing():
             return _collect(store, wanted)
     except LamellaError:
         return Freed()  # the next prune sees to it

@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from lamella.errors import MachineError, NoSpace
-from lamella.store.disk import disk_errors, remove_quietly
+from lamella.store.disk import disk_errors, is_full, remove_quietly
 from lamella.store.lock import StoreLock
 
 _T = TypeVar("_T")
+#: a path that makes a database nobody else sees
+IN_MEMORY = ":memory:"
 _VERSION = 2
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
@@ -106,7 +108,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             # A store that may only be read has its facts in memory.
-            place = self._path if os.access(os.path.dirname(self._path), os.W_OK) else ":memory:"
+            place = self._path if os.access(os.path.dirname(self._path), os.W_OK) else IN_MEMORY
             connection = sqlite3.connect(
                 place, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
             )
@@ -121,7 +123,7 @@ class Database:
         return self._connection
 
     def _fill(self, connection: sqlite3.Connection, place: str) -> None:
-        if place == ":memory:":
+        if place == IN_MEMORY:
             connection.executescript(_SCHEMA + f"PRAGMA user_version={_VERSION};")
             return
         with self._lock.hold():
@@ -143,7 +145,7 @@ class Database:
 
     def _explained(self, error: sqlite3.DatabaseError) -> MachineError:
         code = _code(error)
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (code in _NO_ROOM and is_full(os.path.dirname(self._path))):
             return NoSpace(
                 "cannot write the store's index: no space left on the device",
                 where=self._path,
@@ -157,6 +159,10 @@ class Database:
                 code="store-busy",
             )
         return MachineError(f"cannot use the store's index: {error}", where=self._path)
+
+
+#: what SQLite says when it cannot make the files beside its own
+_NO_ROOM = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 
 class _OtherVersion(sqlite3.DatabaseError):

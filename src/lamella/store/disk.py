@@ -66,6 +66,15 @@ def sync_path(path: str) -> None:
         os.close(descriptor)
 
 
+def is_full(folder: str, needed: int = 1 << 18) -> bool:
+    """Whether fewer than ``needed`` bytes are left for this user where ``folder`` lies."""
+    try:
+        about = os.statvfs(folder)
+    except OSError:
+        return False
+    return about.f_bavail * about.f_frsize < needed
+
+
 def remove_quietly(path: str) -> None:
     try:
         os.unlink(path)

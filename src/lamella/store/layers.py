@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from lamella.errors import ImageInvalid, NotFound, StoreDamaged
+from lamella.errors import ImageInvalid, NoSpace, NotFound, StoreDamaged
 from lamella.filetree.entry import FILE, SYMLINK, Entry
 from lamella.layer.packed import PackedLayer
 from lamella.oci import mediatype
@@ -117,7 +118,10 @@ class LayerStore:
 
     def size(self, diff_id: DiffID) -> LayerSize | None:
         """None where the layer was never indexed."""
-        rows = self._database.query("SELECT bytes, tar, links FROM content WHERE diff_id = ?", (diff_id,))
+        try:
+            rows = self._database.query("SELECT bytes, tar, links FROM content WHERE diff_id = ?", (diff_id,))
+        except NoSpace:
+            rows = []
         if rows:
             return LayerSize(*rows[0])
         if not self.has_toc(diff_id):
@@ -128,7 +132,8 @@ class LayerStore:
         except StoreDamaged:  # it is derived, so it is made again
             remove_quietly(self.toc_path(diff_id))
             return None
-        self._note_size(diff_id, size)
+        with suppress(NoSpace):
+            self._note_size(diff_id, size)
         return size
 
     def measure(self, ref: LayerRef, source: BlobSource) -> LayerSize:

@@ -91,14 +91,19 @@ class Layout:
                 )
             os.makedirs(f"{self.root}/blobs/sha256", exist_ok=True)
             if not os.path.exists(self._index):
-                write_atomically(self._index, _encode([]), self._index + _new_suffix())
+                write_atomically(self._index, _encode([]), self._beside())
         self.mark()
 
     def mark(self) -> None:
         """Writes ``oci-layout``."""
         marker = f"{self.root}/oci-layout"
         with disk_errors(marker, "make a store"):
-            write_atomically(marker, canonical_json({"imageLayoutVersion": _VERSION}), marker + _new_suffix())
+            os.makedirs(f"{self.root}/blobs", exist_ok=True)
+            write_atomically(marker, canonical_json({"imageLayoutVersion": _VERSION}), self._beside())
+
+    def _beside(self) -> str:
+        """A name for a file that is not finished, in the one folder that every layout has."""
+        return f"{self.root}/blobs/.{os.getpid()}-{os.urandom(4).hex()}.new"
 
     def check(self) -> None:
         """Raises InputError when ``oci-layout`` is not that of a version we know."""
@@ -151,10 +156,6 @@ class Layout:
         with disk_errors(self._index, "write the store's names"):
             write_atomically(self._index, _encode([entry.data for entry in entries], rest), temporary)
             sync_path(self.root)
-
-
-def _new_suffix() -> str:
-    return f".{os.getpid()}-{os.urandom(4).hex()}.new"
 
 
 def _read(path: str) -> bytes:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from lamella.errors import ImageInvalid, LamellaError
+from lamella.errors import ImageInvalid, LamellaError, NoSpace
 from lamella.oci import mediatype
 from lamella.oci.config import parse_config
 from lamella.oci.descriptor import Descriptor, descriptor_from_json
@@ -20,10 +20,11 @@ from lamella.oci.image import Image
 from lamella.oci.manifest import parse_index, parse_manifest
 from lamella.oci.platform import Platform, normalize_platform
 from lamella.store.blobs import BlobStore
-from lamella.store.database import Database
+from lamella.store.database import IN_MEMORY, Database
 from lamella.store.instant import parse_instant
 from lamella.store.layers import LayerStore
 from lamella.store.layout import IndexEntry, Layout
+from lamella.store.lock import StoreLock
 
 
 class StoredImage(NamedTuple):
@@ -88,6 +89,16 @@ class Mirror:
         self._blobs = blobs
         self._layers = layers
         self._loaded: dict[Digest, Image] = {}
+        self._spare: Database | None = None
+
+    def _read(self, work: Callable[[sqlite3.Connection], list[Any]]) -> list[Any]:
+        """On a full disk the mirror is kept in memory: there must be a way to see what can be removed."""
+        try:
+            return self._database.read(work)
+        except NoSpace:
+            if self._spare is None:
+                self._spare = Database(IN_MEMORY, StoreLock(""))
+            return self._spare.read(work)
 
     def select(self, where: str = "1", values: Sequence[object] = ()) -> list[StoredImage]:
         """Images by an SQL condition on the tables ``image`` and ``root``, the newest first."""
@@ -96,14 +107,14 @@ class Mirror:
             self._follow(connection)
             return connection.execute(_SELECT.format(where=where), values).fetchall()
 
-        return [self._stored(*row) for row in self._database.read(work)]
+        return [self._stored(*row) for row in self._read(work)]
 
     def broken(self) -> list[BrokenImage]:
         def work(connection: sqlite3.Connection) -> list[Any]:
             self._follow(connection)
             return connection.execute("SELECT name, data, problem FROM root WHERE problem IS NOT NULL").fetchall()
 
-        rows = self._database.read(work)
+        rows = self._read(work)
         return [
             BrokenImage(name, descriptor_from_json(json.loads(data), "index.json"), problem)
             for name, data, problem in rows
@@ -177,23 +188,27 @@ class Mirror:
         fresh = wanted == [data for data, _ in mirrored] and not any(problem for _, problem in mirrored)
         if fresh and not state.stamp:
             return
+        whole = True
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not fresh:
                 connection.execute("DELETE FROM root")
                 for entry, data in zip(state.entries, wanted, strict=True):
-                    self._mirror(connection, entry, data)
+                    whole &= self._mirror(connection, entry, data)
                 connection.execute(
                     "DELETE FROM image WHERE digest NOT IN (SELECT manifest FROM root WHERE manifest NOT NULL)"
                 )
                 connection.execute("DELETE FROM image_layer WHERE manifest NOT IN (SELECT digest FROM image)")
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (state.stamp,))
+            # What could not be read may come back, which does not show in index.json: looked at again each time.
+            stamp = state.stamp if whole else ""
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (stamp,))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 
-    def _mirror(self, connection: sqlite3.Connection, entry: IndexEntry, data: str) -> None:
+    def _mirror(self, connection: sqlite3.Connection, entry: IndexEntry, data: str) -> bool:
+        """Whether the image could be read."""
         problem = picked = None
         try:
             manifest = self._pick(entry.descriptor)
@@ -205,6 +220,7 @@ class Mirror:
         connection.execute(
             "INSERT INTO root (name, data, manifest, problem) VALUES (?, ?, ?, ?)", (entry.name, data, picked, problem)
         )
+        return problem is None
 
     def _insert(self, connection: sqlite3.Connection, manifest: Descriptor, image: Image) -> None:
         config = image.config

@@ -5,13 +5,15 @@ ROOT/lamella/index.sqlite                        facts and the build cache (see 
 ROOT/lamella/lock                                held while names change or garbage is collected
 ROOT/lamella/toc/<diff ID>                       tables of contents of layers
 ROOT/lamella/tmp, leases                         temporary files and the leases of living processes
+ROOT/lamella/reserve                             space kept for removing things from a full disk
 ROOT/lamella/snapshots, containers, run          belong to other rooms
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -20,13 +22,16 @@ from lamella.store.blobs import BlobStore
 from lamella.store.cache import BuildCache
 from lamella.store.database import Database
 from lamella.store.digests import DigestCache
-from lamella.store.disk import disk_errors
+from lamella.store.disk import disk_errors, is_full, remove_quietly
 from lamella.store.images import ImageTable
 from lamella.store.layers import LayerStore
 from lamella.store.layout import Layout
 from lamella.store.lease import Lease
 from lamella.store.lock import StoreLock
 from lamella.store.mirror import Mirror
+
+#: bytes; for index.json and SQLite's files beside its own
+_RESERVE = 1 << 20
 
 
 class Store:
@@ -64,11 +69,36 @@ class Store:
             with disk_errors(root, "make the store"):
                 for name in ("tmp", "leases", "toc"):
                     os.makedirs(f"{root}/lamella/{name}", exist_ok=True)
+            store._keep_reserve()
         return store
 
     def lock(self) -> AbstractContextManager[None]:
         """Exclusive use of names and garbage collection, over all processes. Keep it short."""
         return self._lock.hold()
+
+    @contextmanager
+    def removing(self) -> Iterator[None]:
+        """The lock, for those who make room: on a full disk they may use the reserve."""
+        with self._lock.hold():
+            if is_full(self.root, _RESERVE):
+                remove_quietly(self._reserve)
+            try:
+                yield
+            finally:
+                self._keep_reserve()
+
+    @property
+    def _reserve(self) -> str:
+        return f"{self.root}/lamella/reserve"
+
+    def _keep_reserve(self) -> None:
+        if os.path.exists(self._reserve):
+            return
+        try:
+            with open(self._reserve, "xb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE)
+        except OSError:  # no room for it, or no such call on this file system
+            remove_quietly(self._reserve)
 
     def temporary_path(self, suffix: str = "") -> str:
         """A path nobody else uses, on the blobs' file system; swept away some time after this process died."""

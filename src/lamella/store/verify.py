@@ -168,8 +168,9 @@ class _Verification:
                 self._bad.add(digest)
                 continue
             if found.hexdigest() != digest.encoded:
-                self._problem("blob", str(digest), "the blob's content does not match its digest")
                 self._bad.add(digest)
+                if not any(problem.where == digest for problem in self._problems):
+                    self._problem("blob", str(digest), "the blob's content does not match its digest")
         return count, size
 
     def _known_layers(self) -> list[LayerRef]:

@@ -60,16 +60,17 @@ def _save(form: str, store: Store, images: list[Saved], sink: BinaryIO) -> None:
 
 def _save_to_file(form: str, store: Store, images: list[Saved], path: str) -> None:
     """Beside it first, so that a failure leaves what was there; a device or a pipe is written directly."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        with open(path, "wb") as file:
-            _save(form, store, images, file)
-        return
-    beside = f"{path}.{os.getpid()}.part"
+    from lamella.store.disk import disk_errors
+
+    direct = os.path.exists(path) and not os.path.isfile(path)
+    beside = path if direct else f"{path}.{os.getpid()}.part"
     try:
-        with open(beside, "wb") as file:
-            _save(form, store, images, file)
-        os.replace(beside, path)
+        with disk_errors(path, "write the archive"):
+            with open(beside, "wb") as file:
+                _save(form, store, images, file)
+            if not direct:
+                os.replace(beside, path)
     except BaseException:
-        if os.path.exists(beside):
+        if not direct and os.path.exists(beside):
             os.unlink(beside)
         raise
