@@ -31,7 +31,7 @@ def lower_run(lowering: Lowering, instruction: Run) -> None:
         config=config,
         argv=argv,
         env=tuple(f"{name}={value}" for name, value in lowering.environment.items()),
-        proxy_env=lowering.proxy_env,
+        proxy_env=tuple(entry for entry in lowering.proxy_env if entry.partition("=")[0] not in lowering.environment),
         cwd=lowering.working_dir,
         user=config.user,
         mounts=mounts,
