@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import Xattrs
 from lamella.layer import tarformat as tar
+from lamella.layer.names import shown
 from lamella.layer.tarformat import BLOCK, Header, decode_header, padding, parse_pax
 
 _SKIP = 1 << 18
@@ -60,6 +61,8 @@ def read_members(stream: BinaryIO, where: str) -> Iterator[Member]:
         if extended:
             extended = sum(map(len, common.values()))
             records = {}
+    if records:
+        raise ImageInvalid("the layer ends after an extended tar header", where=where)
     while stream.read(_SKIP):
         pass
 
@@ -161,9 +164,3 @@ def _sparse(name: bytes, where: str) -> ImageInvalid:
         where=where,
         hint="write the tar without --sparse",
     )
-
-
-def shown(name: bytes) -> str:
-    """A hostile name for a message: quoted, no control characters, not too long."""
-    text = repr(name.decode("utf-8", "backslashreplace"))
-    return text if len(text) <= 120 else text[:100] + "…'"

@@ -18,7 +18,8 @@ from lamella.errors import ImageInvalid
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.layer import tarformat as tar
-from lamella.layer.members import WITH_CONTENT, Member, read_members, shown, skip
+from lamella.layer.members import WITH_CONTENT, Member, read_members, skip
+from lamella.layer.names import at, shown
 from lamella.layer.tarformat import padding
 from lamella.layer.whiteout import decode_whiteout, is_reserved
 
@@ -63,7 +64,7 @@ def read_entries(
                 yield entry, (io.BytesIO() if entry.kind == kinds.FILE else None)
             skip(stream, size + padding(size), where)
             continue
-        content = _Content(stream, size, f"{where}: {entry.path}")
+        content = _Content(stream, size, at(where, entry.path))
         yield entry, (cast(BinaryIO, content) if entry.kind == kinds.FILE else None)
         content.skip_rest()
 
@@ -128,7 +129,7 @@ def _entry(member: Member, where: str) -> Entry | None:
     else:
         size = 0
         if kind == kinds.CHARACTER_DEVICE and major == minor == 0:
-            raise ImageInvalid(f"{path!r} is a character device 0:0, overlayfs's own whiteout", where=where)
+            raise ImageInvalid(f"{shown(path)} is a character device 0:0, overlayfs's own whiteout", where=where)
     if not path and kind != kinds.DIRECTORY:
         raise ImageInvalid("the root directory is given as something else", where=where)
     return Entry(path, kind, mode, uid, gid, size, member.mtime, link, major, minor, member.xattrs)
@@ -153,5 +154,5 @@ def clean_path(name: bytes, where: str) -> str:
 
 def _symlink(target: bytes, path: str, where: str) -> str:
     if not target or b"\0" in target or len(target) > MAX_PATH:
-        raise ImageInvalid(f"{path!r} is a symbolic link to nothing that can be", where=where)
+        raise ImageInvalid(f"{shown(path)} is a symbolic link to nothing that can be", where=where)
     return target.decode("utf-8", "surrogateescape")

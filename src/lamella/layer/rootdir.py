@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, SYMLINK, Entry
+from lamella.layer.names import at
 
 _PATH_ONLY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -104,7 +105,7 @@ class RootDirectory:
                     return None
                 links += 1
                 if links > _MAX_LINKS:
-                    raise ImageInvalid("too many symbolic links, or a loop of them", where=f"{self._where}: {path}")
+                    raise ImageInvalid("too many symbolic links, or a loop of them", where=at(self._where, path))
                 if target.startswith("/"):
                     current = ""
                 pending.extend(target.split("/")[::-1])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, Entry, Xattrs
+from lamella.layer.names import at, shown
 from lamella.layer.rootdir import Lower, RootDirectory, remove_tree
 
 _HOSTILE_XATTRS = ("trusted.overlay.", "user.overlay.")
@@ -157,7 +158,9 @@ class Target:
         """Raises ImageInvalid for attributes that would steer overlayfs."""
         for name, _ in xattrs:
             if name.startswith(_HOSTILE_XATTRS):
-                raise ImageInvalid(f"has the attribute {name}, which steers overlayfs", where=f"{self._where}: {path}")
+                raise ImageInvalid(
+                    f"has the attribute {shown(name)}, which steers overlayfs", where=at(self._where, path)
+                )
 
 
 def join(parent: str, name: str) -> str:

@@ -22,6 +22,7 @@ from lamella.filetree.entry import Entry
 from lamella.layer.compression import CHUNK
 from lamella.layer.disk import write_error
 from lamella.layer.hiding import ApplyHiding, OverlayHiding
+from lamella.layer.names import at, shown
 from lamella.layer.read import read_entries
 from lamella.layer.rootdir import Lower, LowerNames
 from lamella.layer.target import Target, join
@@ -76,7 +77,7 @@ def unpack_layer(
 
 
 def _failure(error: OSError, where: str, path: str) -> LamellaError:
-    place = f"{where}: {path}" if path else where
+    place = at(where, path) if path else where
     reason = error.strerror or str(error)
     if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.EILSEQ):
         return ImageInvalid(f"cannot be unpacked ({reason})", where=place)
@@ -143,7 +144,7 @@ class _Unpacker:
     def _hard_link(self, entry: Entry, parent: str, name: str) -> None:
         folder, _, link = entry.link.rpartition("/")
         missing = ImageInvalid(
-            f"is a hard link to {entry.link!r}, which the layer does not hold", where=f"{self._where}: {entry.path}"
+            f"is a hard link to {shown(entry.link)}, which the layer does not hold", where=at(self._where, entry.path)
         )
         tree = self.target.tree
         source = tree.resolve(folder, None) if link else None

@@ -6,6 +6,7 @@ Source: OCI image-spec layer.md, "Whiteouts" and "Opaque Whiteout"; AUFS's other
 from __future__ import annotations
 
 from lamella.errors import ImageInvalid
+from lamella.layer.names import shown
 
 PREFIX = ".wh."
 OPAQUE_NAME = ".wh..wh..opq"
@@ -39,7 +40,7 @@ def decode_whiteout(path: str, where: str) -> tuple[str, bool] | None:
         return None
     removed = name.removeprefix(PREFIX)
     if not name.startswith(PREFIX) or is_reserved(parent):
-        raise ImageInvalid(f"{path!r} lies inside a whiteout", where=where)
+        raise ImageInvalid(f"{shown(path)} lies inside a whiteout", where=where)
     if removed in ("", ".", ".."):
-        raise ImageInvalid(f"the whiteout {path!r} names nothing that can be removed", where=where)
+        raise ImageInvalid(f"the whiteout {shown(path)} names nothing that can be removed", where=where)
     return (f"{parent}/{removed}" if parent else removed), False

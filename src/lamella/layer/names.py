@@ -1,0 +1,18 @@
+"""Hostile names in messages: no control characters reach a terminal, no name fills a screen."""
+
+from __future__ import annotations
+
+_LONGEST = 120
+
+
+def shown(name: bytes | str) -> str:
+    """A name in quotes, escaped, shortened."""
+    if isinstance(name, str):
+        name = name.encode("utf-8", "surrogateescape")
+    text = repr(name.decode("utf-8", "backslashreplace"))
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 20] + "…'"
+
+
+def at(where: str, path: str) -> str:
+    """The place of an error: the layer, and the path in it."""
+    return f"{where}: {path if path.isprintable() and len(path) <= _LONGEST else shown(path)}"
