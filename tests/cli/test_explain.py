@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from lamella.oci.config import RunConfig
 
@@ -94,3 +99,135 @@ class TestImage:
             "used_bytes": 3300,
             "paths": [{"path": "/tmp/x/y", "bytes": 500, "why": "deleted", "brought_by": 1, "hidden_by": 2}],
         }
+
+
+FRONT_END = """FROM node14-like
+WORKDIR /app
+COPY package*.json /app/
+RUN npm ci
+COPY . /app
+CMD ["npm", "start"]
+"""
+
+
+@pytest.fixture
+def front_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "front"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(FRONT_END)
+    (folder / "package.json").write_text("{}")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class TestDockerfile:
+    """The example that the project began with: 14 layers of a base, four of five instructions make one."""
+
+    def put_base(self, put_image: Put) -> None:
+        layers = [{f"base/{number}": b"1" * 1000} for number in range(14)]
+        put_image("node14-like", layers, [f"RUN step {number}" for number in range(14)])
+
+    def test_text(self, front_end: Path, put_image: Put, lamella: Call) -> None:
+        self.put_base(put_image)
+        result = lamella("explain")
+        assert result.code == 0
+        lines = result.out.splitlines()
+        assert lines[0] == "Dockerfile, as buildkit builds it"
+        assert lines[2].split() == ["line", "instruction", "layer", "bytes", "why"]
+        assert lines[3].split()[:5] == ["1", "FROM", "node14-like", "0-13", "14kB"]
+        assert lines[4].split()[:5] == ["2", "WORKDIR", "/app", "14", "?"]
+        assert any('CMD ["npm", "start"]' in line and " · " in line for line in lines)
+        assert "base 14 + added 4 = 18 layers, 14kB and what 4 steps will add" in lines
+        assert all(len(line) < 100 for line in lines)
+
+    def test_json(self, front_end: Path, put_image: Put, lamella: Call) -> None:
+        self.put_base(put_image)
+        data = lamella("explain", "--format", "json").json
+        assert data["schema"] == 1 and data["dialect"] == "buildkit"
+        assert data["base"] == {"reference": "node14-like", "layers": 14, "size": 14_000}
+        assert data["layers"] == {"base": 14, "added": 4, "total": 18}
+        assert [(step["line"], step["instruction"], step["layer"]) for step in data["steps"]] == [
+            (2, "WORKDIR", True),
+            (3, "COPY", True),
+            (4, "RUN", True),
+            (5, "COPY", True),
+            (6, "CMD", False),
+        ]
+        assert all(step["reason"] for step in data["steps"])
+        assert not any(step["measured"] for step in data["steps"])
+        assert "waste" not in data
+
+    def test_a_base_that_is_not_there(self, front_end: Path, lamella: Call) -> None:
+        result = lamella("explain", "--format", "json")
+        assert result.code == 0
+        assert result.json["layers"] == {"base": None, "added": 4, "total": None}
+        assert "base ? + added 4 = ? layers" in lamella("explain").out
+
+    @pytest.mark.parametrize(
+        ("dialect", "added"), [("buildkit", 4), ("classic", 4), ("kaniko", 4), ("buildah-layers", 3), ("buildah", 1)]
+    )
+    def test_dialects(self, dialect: str, added: int, front_end: Path, put_image: Put, lamella: Call) -> None:
+        self.put_base(put_image)
+        data = lamella("explain", "--dialect", dialect, "--format", "json").json
+        assert data["layers"] == {"base": 14, "added": added, "total": 14 + added}
+
+    def test_what_is_built_is_measured(self, front_end: Path, put_image: Put, lamella: Call) -> None:
+        self.put_base(put_image)
+        text = FRONT_END.replace("RUN npm ci\n", "")
+        (front_end / "Dockerfile").write_text(text)
+        assert lamella("build", "-q", "-t", "front", ".").code == 0
+        before = lamella("explain", "--format", "json").json
+        assert [step["size"] for step in before["steps"]] == [0, 2, len(text) + 2, 0]
+        assert [step["measured"] for step in before["steps"]] == [True, True, True, False]
+        image = lamella("explain", "front", "--format", "json").json
+        assert image["layers"] == before["layers"] == {"base": 14, "added": 3, "total": 17}
+        assert image["base"] == before["base"] | {"reference": "node14-like:latest"}
+        assert image["size"] == before["size"]
+        (front_end / "Dockerfile").write_text(text.replace("COPY . /app", "COPY . /srv"))
+        after = lamella("explain", "--format", "json").json
+        assert [step["measured"] for step in after["steps"]] == [True, True, False, False]
+
+    @pytest.mark.peer
+    def test_skopeo_counts_the_same_layers(
+        self, front_end: Path, put_image: Put, lamella: Call, store_root: Path, require: Callable[[str], str]
+    ) -> None:
+        skopeo = require("skopeo")
+        self.put_base(put_image)
+        (front_end / "Dockerfile").write_text(FRONT_END.replace("RUN npm ci\n", "COPY package.json /b\n"))
+        predicted = lamella("explain", "--format", "json").json["layers"]
+        assert lamella("build", "-q", "-t", "front", ".").code == 0
+        command = [skopeo, "inspect", f"oci:{store_root}:front:latest"]
+        inspected = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        image = lamella("explain", "front", "--format", "json").json
+        assert len(inspected["Layers"]) == predicted["total"] == image["layers"]["total"] == 18
+        compressed = [step["compressed"] for step in image["steps"] if step["layer"]]
+        assert [layer["Size"] for layer in inspected["LayersData"]] == compressed
+
+    def test_stages(self, front_end: Path, put_image: Put, lamella: Call) -> None:
+        self.put_base(put_image)
+        (front_end / "Dockerfile").write_text(
+            "FROM node14-like AS base\nRUN a\nFROM node14-like AS build\nRUN b\n"
+            "FROM base AS app\nCOPY --from=build /x /x\nFROM scratch AS bare\nCOPY a /\n"
+        )
+        data = lamella("explain", "--target", "app", "--format", "json").json
+        assert data["target"] == "app"
+        assert [step["line"] for step in data["steps"]] == [2, 6]
+        assert data["layers"] == {"base": 14, "added": 2, "total": 16}
+        assert data["notes"] == ["stage build is built too, and leaves no layer in the image"]
+        assert "base 0 + added 1 = 1 layer, 0B and what 1 step will add" in lamella("explain").out
+
+    def test_a_file_by_name_and_arguments(self, front_end: Path, put_image: Put, lamella: Call) -> None:
+        self.put_base(put_image)
+        (front_end / "other.Dockerfile").write_text("ARG BASE=scratch\nFROM $BASE\nCOPY a /\n")
+        assert lamella("explain", "other.Dockerfile", "--format", "json").json["base"]["layers"] == 0
+        arguments = ["explain", "-f", "other.Dockerfile", "--build-arg", "BASE=node14-like", "--format", "json"]
+        assert lamella(*arguments).json["base"]["layers"] == 14
+
+    def test_bad_dockerfiles(self, front_end: Path, lamella: Call) -> None:
+        (front_end / "Dockerfile").write_text("FROM scratch\nCOPY\n")
+        result = lamella("explain")
+        assert result.code == 2 and "Dockerfile:2: " in result.err
+        (front_end / "Dockerfile").unlink()
+        missing = lamella("explain", ".")
+        assert missing.code == 2 and "there is no Dockerfile in this folder" in missing.err and "hint:" in missing.err
+        assert lamella("explain", "--target", "none", "-f", "missing").code == 2

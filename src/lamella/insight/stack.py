@@ -26,12 +26,14 @@ class LayerBytes(NamedTuple):
 
 class Base(NamedTuple):
     """What the image stands on; ``reference`` is "" for an image whose base nobody knows. ``layers`` and ``size``
-    (content bytes) are None where the base is not at hand, ``entries`` counts its history."""
+    (content bytes) are None where the base is not at hand, ``entries`` counts its history, ``line`` is that of its
+    FROM."""
 
     reference: str
     layers: int | None
     size: int | None
     entries: int = 0
+    line: int | None = None
 
 
 class Row(NamedTuple):
@@ -52,8 +54,9 @@ class Row(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """``target`` is the stage's name or number, or the image's name. ``added`` counts the layers above the base.
-    ``notes`` are remarks for people, such as a history that does not fit the layers."""
+    """``target`` is the stage's name or number, or the image's name; ``title`` what people see in its place.
+    ``added`` counts the layers above the base. ``notes`` are remarks for people, such as a history that does not fit
+    the layers."""
 
     target: str
     dialect: str
@@ -62,6 +65,7 @@ class Stack(NamedTuple):
     added: int
     layers: tuple[LayerBytes, ...] = ()
     notes: tuple[str, ...] = ()
+    title: str = ""
 
     @property
     def total(self) -> int | None:

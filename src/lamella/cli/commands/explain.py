@@ -38,8 +38,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
     if dockerfile is None:
         return _explain_image(args, session)
     from lamella.cli.view.prediction import predict_stack
+    from lamella.cli.view.request import context_of, dockerfile_request
 
-    _print(args, predict_stack(args, dockerfile, session), None, session)
+    request = dockerfile_request(args, dockerfile, context_of(args.what))
+    _print(args, predict_stack(request, args.dialect or DIALECTS[0], session), None, session)
     return 0
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
 from lamella.cli.session import Session
 from lamella.errors import UsageError
 
 if TYPE_CHECKING:
-    from lamella.build.request import BuildRequest
     from lamella.prove.model import Proof
     from lamella.trial.verdict import Verdict
 
@@ -80,30 +78,15 @@ def _print_proof(args: argparse.Namespace, proof: Proof, session: Session) -> No
 
 
 def _prove_dockerfiles(args: argparse.Namespace, a: str, b: str, session: Session) -> int:
+    from lamella.cli.view.request import context_of, dockerfile_request
     from lamella.trial.hearing import try_two
 
     if args.noise:
         raise UsageError("--noise is for images; the first Dockerfile is built twice instead", hint="leave it out")
-    verdict = try_two(_request(args, a), _request(args, b), session.store(), session.emit, ignored=args.ignore)
+    first, second = (dockerfile_request(args, path, args.context or context_of(path)) for path in (a, b))
+    verdict = try_two(first, second, session.store(), session.emit, ignored=args.ignore)
     _print_verdict(args, verdict, session)
     return 0 if verdict.proven else 1
-
-
-def _request(args: argparse.Namespace, path: str) -> BuildRequest:
-    from lamella.build.request import BuildRequest
-    from lamella.cli.dockerfile import pairs, read_dockerfile, source_date_epoch
-
-    source = read_dockerfile(args.context or os.path.dirname(path) or ".", path)
-    return BuildRequest(
-        context=source.context,
-        text=source.text,
-        name=source.name,
-        dockerfile=source.path,
-        target=args.target,
-        build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
-        epoch=source_date_epoch(),
-        runtime=os.environ.get("LAMELLA_RUNTIME") or None,
-    )
 
 
 def _print_verdict(args: argparse.Namespace, verdict: Verdict, session: Session) -> None:

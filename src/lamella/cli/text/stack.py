@@ -38,7 +38,7 @@ def sum_line(stack: Stack) -> str:
 
 def _title(stack: Stack) -> str:
     dialect = f", as {stack.dialect} builds it" if stack.dialect else ""
-    return f"{stack.target}{dialect}"
+    return f"{stack.title or stack.target}{dialect}"
 
 
 def _number(number: int | None) -> str:
@@ -48,13 +48,14 @@ def _number(number: int | None) -> str:
 def _base_cells(stack: Stack) -> tuple[str, str, str, str, str]:
     """The base as one line; a base image's own history is for ``explain`` of that image."""
     base = stack.base
+    line = "" if base.line is None else str(base.line)
     if base.layers is None:
-        return "", f"FROM {base.reference}", "?", "?", "the base is not in the local store"
+        return line, f"FROM {base.reference}", "?", "?", "the base is not in the local store"
     size = "?" if base.size is None else human_size(base.size)
     if not base.layers:
-        return "", f"FROM {base.reference}", _NO_LAYER, size, "an empty base has no layers"
+        return line, f"FROM {base.reference}", _NO_LAYER, size, "an empty base has no layers"
     numbers = "0" if base.layers == 1 else f"0-{base.layers - 1}"
-    return "", f"FROM {base.reference}", numbers, size, f"the base brings {count(base.layers, 'layer')}"
+    return line, f"FROM {base.reference}", numbers, size, f"the base brings {count(base.layers, 'layer')}"
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str]:

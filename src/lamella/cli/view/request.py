@@ -1,0 +1,31 @@
+"""From the command line's words about a Dockerfile to the request of its build."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from lamella.build.request import BuildRequest
+from lamella.cli.dockerfile import pairs, read_dockerfile, source_date_epoch
+
+
+def dockerfile_request(args: argparse.Namespace, dockerfile: str, context: str) -> BuildRequest:
+    """Reads ``dockerfile`` (``-`` is standard input). ``args`` has the options of ``add_dockerfile_options``, or those
+    of them that the command takes. Raises InputError, DockerfileError."""
+    source = read_dockerfile(context, dockerfile)
+    return BuildRequest(
+        context=source.context,
+        text=source.text,
+        name=source.name,
+        dockerfile=source.path,
+        target=args.target,
+        build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
+        named_contexts=pairs(getattr(args, "build_context", []), "--build-context"),
+        epoch=source_date_epoch(),
+        runtime=os.environ.get("LAMELLA_RUNTIME") or None,
+    )
+
+
+def context_of(what: str) -> str:
+    """The build context where only a Dockerfile or a folder is named: the folder itself, or the one of the file."""
+    return what if os.path.isdir(what) else os.path.dirname(what) or "."
