@@ -31,13 +31,23 @@ def parse_duration(text: str) -> int | None:
         match = _PART.match(rest, at)
         if match is None or not (match[1] or match[2]):
             return None
-        # Longer numbers than these do not fit in 64 bits of nanoseconds, or in the precision of a fraction.
+        # Longer numbers do not fit in 64 bits of nanoseconds.
         if len(match[1].lstrip("0")) > 19:
             return None
         unit = units[match[3]]
-        fraction = (match[2] or "0")[:18]
-        total += int(match[1] or "0") * unit + int(float(int(fraction)) * (unit / 10 ** len(fraction)))
+        total += int(match[1] or "0") * unit + _fraction(match[2] or "", unit)
         if total > _LARGEST + (sign < 0):
             return None
         at = match.end()
     return sign * total
+
+
+def _fraction(digits: str, unit: int) -> int:
+    """Nanoseconds of the digits behind the point, in floating point and cut off like Go's."""
+    value, scale = 0, 1.0
+    for digit in digits:
+        longer = value * 10 + int(digit)
+        if value > _LARGEST // 10 or longer > _LARGEST + 1:
+            break
+        value, scale = longer, scale * 10
+    return int(float(value) * (unit / scale))

@@ -133,7 +133,7 @@ def _after(document: Document, node: Instruction, text: str) -> Edit:
     closed, end = _closed_end(document, node), node.span.end
     if closed == end and document.text.endswith("\n", 0, end):
         return Edit(Span(end, end), _ended(document, text))
-    text = _open(text) if closed == end else _ended(document, text)
+    text = _ended(document, text) if document.text.endswith("\n") else _open(text)
     return Edit(Span(closed, end), newline_of(document) + text)
 
 

@@ -19,9 +19,14 @@ class KeyValue(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """One ``RUN --mount=…``: options in the order written, names normalised (``dst`` and ``destination`` to
-    ``target``, ``src`` to ``source``, ``ro`` to ``readonly``); a bare option has the value ``"true"``.
-    Variables in the values are not expanded."""
+    """One ``RUN --mount=…``.
+
+    Names of options are normalised (``dst`` and ``destination`` to ``target``, ``src`` to ``source``, ``ro`` to
+    ``readonly``; ``rw`` and ``readwrite`` to ``readonly`` with the opposite value); of equal names the last counts. A
+    bare option has the value ``"true"``. ``type`` is not among the options. Variables are not expanded here:
+    :func:`lamella.syntax.mounts.resolve_mount` does that, checks the outcome and says ``readonly`` in any case. A
+    ``readwrite`` with a variable keeps its name until then.
+    """
 
     type: str
     options: tuple[KeyValue, ...]

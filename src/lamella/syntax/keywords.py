@@ -35,8 +35,10 @@ FORBIDDEN_TRIGGERS = ("ONBUILD", "FROM", "MAINTAINER")
 
 def normal_keyword(word: str) -> str:
     """The instruction's name in upper case; a word that is no instruction keeps what cannot be folded in ASCII."""
-    folded = word.lower().upper()
-    return folded if folded in INSTRUCTIONS else word.upper() if word.isascii() else word
+    lower = word.lower()
+    upper = lower.upper()
+    known = upper in INSTRUCTIONS and upper.lower() == lower
+    return upper if known or word.isascii() else word
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -69,7 +69,7 @@ def resolve_mount(mount: Mount, expand: Callable[[str], str], where: str) -> Mou
     ``readonly`` is then always there, ``"true"`` or ``"false"``, with the type's default. Raises DockerfileError.
     """
     try:
-        options = {pair.key: expand(pair.value or "") for pair in mount.options}
+        options = {"type": expand(mount.type)} | {pair.key: expand(pair.value or "") for pair in mount.options}
         resolved = _checked(_normal(tuple(options.items())), mount.line, literal=True)
     except _Wrong as wrong:
         raise DockerfileError(wrong.message, where=where, hint=wrong.hint) from None
@@ -85,7 +85,8 @@ def parse_size(text: str) -> int | None:
     if match is None:
         return None
     power = " kmgtp".index((match[2] or " ").lower())
-    return int(float(match[1]) * 1024**power)
+    size = float(match[1]) * 1024**power
+    return int(size) if size < 2**63 else None
 
 
 def parse_boolean(text: str) -> bool | None:

@@ -26,7 +26,10 @@ class Directive(NamedTuple):
 
 
 class Comment(NamedTuple):
-    """A comment line, outside or inside (``Instruction.comments``) an instruction; ``text`` is without the ``#``."""
+    """A comment line, outside or inside (``Instruction.comments``) an instruction.
+
+    ``text`` is without the ``#`` and without surrounding white space; ``span`` is the whole line.
+    """
 
     span: Span
     line: int
@@ -59,7 +62,11 @@ class Heredoc(NamedTuple):
 
 
 class Flag(NamedTuple):
-    """``--name=value`` or ``--name`` (value None); ``value`` is as written, variables not expanded."""
+    """``--name=value`` or ``--name`` (value None).
+
+    Quotes and backslashes are taken off, as BuildKit does before it looks at a flag; variables are not expanded.
+    ``span`` is the flag as it is written.
+    """
 
     span: Span
     line: int

@@ -114,7 +114,7 @@ class _Splitter:
             self._skip_name()
             return self.text[start : self.at]
         self.at += 1
-        if depth > _DEPTH or self.text[self.at : self.at + 1] in ("", "{", "}", ":"):
+        if depth >= _DEPTH or self.text[self.at : self.at + 1] in ("", "{", "}", ":"):
             raise Unreadable
         self._skip_name()
         modifier = self.text[self.at : self.at + 1]
