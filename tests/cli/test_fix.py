@@ -13,7 +13,7 @@ Call = Callable[..., Any]
 FIVE = """FROM busybox
 # tools
 RUN echo a > /a
-RUN echo b > /b && cat /proc/sys/kernel/random/uuid > /stamp
+RUN echo b > /b && mktemp -u > /stamp
 RUN mkdir /c; echo c > /c/c
 RUN chmod 600 /a
 RUN rm /b
