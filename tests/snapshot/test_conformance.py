@@ -164,7 +164,7 @@ def test_hidden_file_needs_no_whiteout(start: Start, obey: Obey, snapshotter: An
 
 
 @pytest.mark.parametrize(
-    ("hide", "show", "path"),
+    "case",
     [
         ("rm etc/one; touch -d 2001-02-03 etc", "echo one > etc/one", "etc/one"),
         ("rm -r usr/lib/deep; mkdir -p usr/lib/deep/er", "echo deep > usr/lib/deep/er/file", "usr/lib/deep/er/file"),
@@ -173,9 +173,10 @@ def test_hidden_file_needs_no_whiteout(start: Start, obey: Obey, snapshotter: An
     ],
 )
 def test_what_was_hidden_comes_back_as_it_was(
-    hide: str, show: str, path: str, start: Start, obey: Obey, snapshotter: Any, shell: Any
+    case: tuple[str, str, str], start: Start, obey: Obey, snapshotter: Any, shell: Any
 ) -> None:
     """A file equal to one that a layer between has hidden is news all the same."""
+    hide, show, path = case
     workspace = snapshotter.prepare(start(BASE))
     shell(hide, workspace.root)
     told = obey(workspace.commit(), f"{show}; touch -d 2001-02-03 {path}")
@@ -185,9 +186,17 @@ def test_what_was_hidden_comes_back_as_it_was(
 def test_replaced_directory_over_a_replaced_directory(start: Start, obey: Obey, snapshotter: Any, shell: Any) -> None:
     """No whiteouts for what the first replacement has hidden already."""
     workspace = snapshotter.prepare(start(BASE))
-    shell("rm -r usr/lib; mkdir usr/lib; echo 2 > usr/lib/second", workspace.root)
-    told = obey(workspace.commit(), "rm -r usr/lib; mkdir usr/lib; echo 3 > usr/lib/third")
-    assert told == {"usr": "d", "usr/lib": "d", "usr/lib/second": "w", "usr/lib/third": "f"}
+    shell("rm -r usr/lib; mkdir usr/lib; echo 2 > usr/lib/second; rm var/null", workspace.root)
+    told = obey(workspace.commit(), "rm -r usr/lib var; mkdir usr/lib var; echo 3 > usr/lib/third")
+    assert told == {
+        "usr": "d",
+        "usr/lib": "d",
+        "usr/lib/second": "w",
+        "usr/lib/third": "f",
+        "var": "d",
+        "var/fifo": "w",
+        "var/log": "w",
+    }
 
 
 def test_first_layer_holds_everything(obey: Obey) -> None:
