@@ -138,6 +138,7 @@ def test_umoci_changes_the_store(
 
 
 @pytest.mark.root
+@pytest.mark.xdist_group("dockerd")
 @pytest.mark.parametrize("compression", ["gzip", "none", "zstd"])
 def test_docker_loads_and_saves(
     store: Store, add_image: AddImage, tmp_path: Path, dockerd: Callable[..., str], compression: str
@@ -160,6 +161,7 @@ def test_docker_loads_and_saves(
 
 
 @pytest.mark.root
+@pytest.mark.xdist_group("dockerd")
 def test_docker_shows_the_same_size_and_runs_the_same_tree(
     store: Store, bases: Path, tmp_path: Path, dockerd: Callable[..., str]
 ) -> None:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from lamella.oci.digest import ChainID
 from lamella.store.store import Store
 
+BACKENDS = ("overlay", "copy")
+
 
 class Dropped(NamedTuple):
     """``size`` is the disk space that became free, in bytes."""
@@ -19,23 +21,50 @@ class Dropped(NamedTuple):
 def drop_snapshots(store: Store) -> Dropped:
     """Removes them; those that running commands hold stay. Does nothing where snapshots were never made, or may not
     be removed by this user."""
+    folder = snapshots_folder(store)
+    doomed = {backend: chains for backend in BACKENDS if (chains := _present(folder, backend))}
+    if not doomed:
+        return Dropped(0, 0)
     from lamella.store.collect import needed
 
-    folder = f"{store.root}/lamella/snapshots"
+    wanted = needed(store).chains | store.cache.chains()
+    before, count = disk_usage(folder), 0
+    for backend, chains in doomed.items():
+        count += _remove(folder, backend, chains - wanted)
+    return Dropped(count, max(0, before - disk_usage(folder)))
+
+
+def snapshots_folder(store: Store) -> str:
+    return f"{store.root}/lamella/snapshots"
+
+
+def count_snapshots(store: Store) -> int:
+    return sum(len(_present(snapshots_folder(store), backend)) for backend in BACKENDS)
+
+
+def _present(folder: str, backend: str) -> set[ChainID]:
     try:
-        present = {ChainID(f"sha256:{name}") for name in os.listdir(f"{folder}/chains")}
+        return {ChainID(f"sha256:{name}") for name in os.listdir(f"{folder}/{backend}/chains")}
     except OSError:
-        return Dropped(0, 0)
-    unneeded = present - needed(store).chains - store.cache.chains()
-    if not unneeded or not os.access(folder, os.W_OK):
-        return Dropped(0, 0)
+        return set()
+
+
+def _remove(folder: str, backend: str, chains: set[ChainID]) -> int:
+    from lamella.errors import LamellaError
     from lamella.snapshot.select import open_snapshotter
 
-    before = disk_usage(folder)
-    snapshotter = open_snapshotter(folder)
-    for chain in sorted(unneeded):
-        snapshotter.remove(chain)
-    return Dropped(len(unneeded), max(0, before - disk_usage(folder)))
+    if not chains or not os.access(folder, os.W_OK):
+        return 0
+    try:
+        snapshotter = open_snapshotter(folder, backend)
+    except LamellaError:  # a backend that once worked here, or for another user
+        return 0
+    try:
+        for chain in sorted(chains):
+            snapshotter.remove(chain)
+    finally:
+        snapshotter.close()
+    return len(chains)
 
 
 def disk_usage(folder: str) -> int:

@@ -62,9 +62,10 @@ def _config(changes: list[str], platform: Platform) -> RunConfig | None:
     if not changes:
         return None
     from lamella.errors import DockerfileError
+    from lamella.oci.config import RunConfig
     from lamella.plan.graph import plan_document
     from lamella.plan.lower import lower_stage
-    from lamella.plan.stage import PlanOptions
+    from lamella.plan.stage import PlanOptions, StageState
     from lamella.syntax.parser import parse
 
     for change in changes:
@@ -75,4 +76,4 @@ def _config(changes: list[str], platform: Platform) -> RunConfig | None:
         )
     text = "\n".join(["FROM scratch", *changes, ""])
     plan = plan_document(parse(text, "--change"), PlanOptions(target_platform=platform))
-    return lower_stage(plan, plan.stages[0], None).state.config
+    return lower_stage(plan, plan.stages[0], StageState(RunConfig(), platform)).state.config

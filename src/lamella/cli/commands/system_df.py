@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from lamella.cli.session import Session
 
@@ -18,14 +17,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.progress import human_size
-    from lamella.cli.snapshots import disk_usage
+    from lamella.cli.snapshots import count_snapshots, disk_usage, snapshots_folder
     from lamella.cli.text.docker import docker_table
     from lamella.store.collect import needed
 
     store = session.store()
     sizes = {digest: store.blobs.size(digest) or 0 for digest in store.blobs}
     named, cached = needed(store).blobs, set(store.cache.blobs())
-    snapshots = f"{store.root}/lamella/snapshots"
     rows = {
         "images": (len(store.images.list()), sum(sizes[digest] for digest in sizes.keys() & named), 0),
         "build cache": (
@@ -37,7 +35,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
             len(sizes.keys() - named - cached),
             *[sum(sizes[digest] for digest in sizes.keys() - named - cached)] * 2,
         ),
-        "snapshots": (_count(f"{snapshots}/chains"), disk_usage(snapshots), 0),
+        "snapshots": (count_snapshots(store), disk_usage(snapshots_folder(store)), 0),
     }
     if args.format == "json":
         keys = ("total", "size", "reclaimable")
@@ -48,10 +46,3 @@ def run(args: argparse.Namespace, session: Session) -> int:
     for line in docker_table(cells):
         session.out(line)
     return 0
-
-
-def _count(folder: str) -> int:
-    try:
-        return len(os.listdir(folder))
-    except OSError:
-        return 0
