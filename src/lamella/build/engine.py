@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 
 from lamella.build.base import Base, base_of_image, image_level, open_image
 from lamella.build.filedigests import FileDigests
@@ -39,8 +40,9 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     enter_private_mounts_if_root()
     machine = make_machine(request, store, emit)
     try:
-        results = Stages(request, plan, machine).run()
-        return _finish(request, plan, machine, results, started)
+        stages = Stages(request, plan, machine)
+        result = _finish(request, plan, machine, stages.run(), started)
+        return result._replace(looked_at=stages.looked_at())
     finally:
         machine.cancel()
         machine.close()
@@ -123,6 +125,11 @@ class Stages:
                     first_error = error
         if first_error is not None:
             raise first_error
+
+    def looked_at(self) -> tuple[tuple[str, Mapping[str, os.stat_result | None]], ...]:
+        """What was asked of each context folder."""
+        contexts = [source for source in self._sources.values() if isinstance(source, ContextSource)]
+        return tuple((source.root, source.stats) for source in contexts)
 
     def _cancelling(self, stage: Stage) -> StageResult:
         try:
@@ -221,11 +228,16 @@ class Stages:
         return ContextSource(root, read_ignore_file(root, dockerfile), digests)
 
 
+def ignore_candidates(root: str, dockerfile: str | None) -> tuple[str, ...]:
+    """Where an ignore file may lie, the one that wins first."""
+    own = (f"{dockerfile}.dockerignore",) if dockerfile else ()
+    return (*own, os.path.join(root, ".dockerignore"))
+
+
 def read_ignore_file(root: str, dockerfile: str | None) -> IgnoreFile | None:
     """The ignore file of a context: ``<Dockerfile>.dockerignore`` beside that, else ``.dockerignore`` in the context;
     None where there is neither."""
-    candidates = [f"{dockerfile}.dockerignore"] if dockerfile else []
-    for path in (*candidates, os.path.join(root, ".dockerignore")):
+    for path in ignore_candidates(root, dockerfile):
         if os.path.isfile(path):
             with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 return parse_ignore(file.read(), os.path.relpath(path, root))

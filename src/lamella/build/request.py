@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import stat_result
 from typing import NamedTuple
 
 from lamella.oci.config import ImageConfig
@@ -52,7 +54,9 @@ class StepReport(NamedTuple):
 
 
 class BuildResult(NamedTuple):
-    """``manifest`` describes the image in the store; ``steps`` are those of all stages built, target last."""
+    """``manifest`` describes the image in the store; ``steps`` are those of all stages built, target last.
+    ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not there).
+    """
 
     manifest: Descriptor
     config: ImageConfig
@@ -60,6 +64,7 @@ class BuildResult(NamedTuple):
     steps: tuple[StepReport, ...]
     seconds: float
     warnings: tuple[Warning_, ...] = ()
+    looked_at: tuple[tuple[str, Mapping[str, stat_result | None]], ...] = ()
 
     @property
     def image_id(self) -> str:

@@ -64,13 +64,15 @@ class CopySource(Protocol):
 
 
 class ContextSource:
-    """A folder on this machine, through its ignore file. Looks only at what is asked for, each file once."""
+    """A folder on this machine, through its ignore file. Looks only at what is asked for, each file once.
+
+    ``stats`` is what was asked for so far, by path; None for what is not there or left out."""
 
     def __init__(self, root: str, ignore: IgnoreFile | None = None, digests: FileDigests | None = None) -> None:
         self.root = root
         self._ignore = ignore
         self._digests = digests
-        self._stats: dict[str, os.stat_result | None] = {}
+        self.stats: dict[str, os.stat_result | None] = {}
         self._entries: dict[str, Entry | None] = {}
 
     def lookup(self, path: str) -> Entry | None:
@@ -82,6 +84,8 @@ class ContextSource:
 
     def names(self, path: str) -> list[str]:
         found = []
+        if path not in self.stats:
+            self.stats[path] = _lstat(self.place(path))
         try:
             listing = os.scandir(self.place(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -95,8 +99,8 @@ class ContextSource:
                 ):
                     continue
                 found.append(item.name)
-                if child not in self._stats:
-                    self._stats[child] = item.stat(follow_symlinks=False)
+                if child not in self.stats:
+                    self.stats[child] = item.stat(follow_symlinks=False)
         found.sort()
         return found
 
@@ -105,7 +109,7 @@ class ContextSource:
 
     def digests(self, files: Iterable[Entry], known: dict[str, str]) -> dict[str, str]:
         assert self._digests is not None
-        return self._digests.of(files, self._stats, known)
+        return self._digests.of(files, self.stats, known)
 
     def why_missing(self, path: str) -> str | None:
         decision = self._decision(path)
@@ -118,7 +122,7 @@ class ContextSource:
         return self._left_out(path)
 
     def link_group(self, entry: Entry) -> object | None:
-        found = self._stats.get(entry.path)
+        found = self.stats.get(entry.path)
         return (found.st_dev, found.st_ino) if found is not None and found.st_nlink > 1 else None
 
     def _decision(self, path: str) -> Decision | None:
@@ -129,18 +133,13 @@ class ContextSource:
         return decision is not None and decision.ignored
 
     def _read(self, path: str) -> Entry | None:
-        if path in self._stats:
-            found = self._stats[path]
+        if path in self.stats:
+            found = self.stats[path]
         else:
-            try:
-                found = os.lstat(self.place(path))
-            except (FileNotFoundError, NotADirectoryError):
-                found = None
-            except OSError as error:
-                raise ContextError(f"cannot read: {error.strerror}", where=path) from None
+            found = _lstat(self.place(path))
             if found is not None and self._left_out(path) and not stat.S_ISDIR(found.st_mode):
                 found = None
-            self._stats[path] = found
+            self.stats[path] = found
         return None if found is None else self._entry(path, found)
 
     def _entry(self, path: str, found: os.stat_result) -> Entry | None:
@@ -151,6 +150,15 @@ class ContextSource:
         link = os.readlink(self.place(path)) if kind == kinds.SYMLINK else ""
         mode = found.st_mode & 0o7777
         return Entry(path, kind, mode, 0, 0, size, found.st_mtime_ns, link)
+
+
+def _lstat(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ContextError(f"cannot read: {error.strerror}", where=path) from None
 
 
 class TreeSource:

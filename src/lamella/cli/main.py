@@ -1,199 +1,24 @@
-"""Finds the command, imports it alone, runs it, and turns errors into messages and exit codes."""
-
-from __future__ import annotations
+"""The entry point. What can be answered at once is answered before anything is imported."""
 
 import sys
-from types import ModuleType
-from typing import TYPE_CHECKING
-
-from lamella import __version__
-
-if TYPE_CHECKING:
-    import argparse
-
-#: Docker's top-level spellings
-ALIASES = {
-    "images": "image_ls",
-    "history": "image_history",
-    "inspect": "image_inspect",
-    "tag": "image_tag",
-    "rmi": "image_rm",
-    "save": "image_save",
-    "load": "image_load",
-    "import": "image_import",
-    "verify": "image_verify",
-}
-GROUPS = ("image", "system", "base")
-INTERNAL_ERROR = 3
 
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code: 0 yes, 1 no, 2 bad usage or input, 3 the machine cannot, 130 interrupted."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] in (["--version"], ["-V"]):
+        from lamella import __version__
+
         print(f"lamella {__version__}")
         return 0
-    try:
-        return _guarded(arguments)
-    except KeyboardInterrupt:
-        return _complain("interrupted", exit_code=130)
-    except BrokenPipeError:
-        _silence_stdout()
-        return 141
+    if arguments[:1] == ["build"]:
+        from lamella.cli.replay import replay
 
+        if replay(arguments[1:]):
+            return 0
+    from lamella.cli.dispatch import dispatch
 
-def _guarded(arguments: list[str]) -> int:
-    from lamella.errors import LamellaError
-
-    try:
-        return _dispatch(arguments)
-    except LamellaError as error:
-        return _complain(error.message, error.where, error.hint, error.detail, error.exit_code)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        return _complain_os(error)
-    except Exception as error:
-        import os
-
-        if os.environ.get("LAMELLA_DEBUG"):
-            raise
-        return _complain(
-            f"internal error: {type(error).__name__}: {error}",
-            hint="this is a bug in lamella; LAMELLA_DEBUG=1 shows where it happened",
-            exit_code=INTERNAL_ERROR,
-        )
-
-
-def _dispatch(arguments: list[str]) -> int:
-    root, arguments = _take_root(arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        from lamella.cli.overview import print_overview
-
-        return print_overview(arguments)
-    name, module, rest = _find_command(arguments)
-    parser = _parser(name, module)
-    module.configure(parser)
-    args = parser.parse_intermixed_args(rest) if getattr(module, "INTERMIXED", True) else parser.parse_args(rest)
-    from lamella.cli.session import Session
-
-    with Session(root) as session:
-        code: int = module.run(args, session)
-        sys.stdout.flush()
-        return code
-
-
-def _take_root(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """``--root DIR`` may stand before the command."""
-    if arguments and arguments[0] == "--root":
-        if len(arguments) == 1:
-            from lamella.errors import UsageError
-
-            raise UsageError("--root needs a folder")
-        return arguments[1], arguments[2:]
-    if arguments and arguments[0].startswith("--root="):
-        return arguments[0].removeprefix("--root="), arguments[1:]
-    return None, arguments
-
-
-def _find_command(arguments: list[str]) -> tuple[str, ModuleType, list[str]]:
-    """The command's words, its module, and what is left of the arguments."""
-    from lamella.errors import UsageError
-
-    first, rest = arguments[0], arguments[1:]
-    if first in GROUPS:
-        if not rest or rest[0] in ("-h", "--help"):
-            from lamella.cli.overview import print_overview
-
-            raise SystemExit(print_overview([first]))
-        module = _import_command(f"{first}_{rest[0]}")
-        if module is not None:
-            return f"{first} {rest[0]}", module, rest[1:]
-        first, rest = f"{first} {rest[0]}", rest[1:]
-    else:
-        module = _import_command(ALIASES.get(first, first))
-        if module is not None and "_" not in first:
-            return first, module, rest
-    from lamella.cli.overview import nearest_command
-
-    near = nearest_command(first)
-    hint = f"did you mean 'lamella {near}'?" if near else "'lamella --help' lists the commands"
-    raise UsageError(f"there is no command {first!r}", hint=hint)
-
-
-def _import_command(name: str) -> ModuleType | None:
-    import importlib
-
-    if not name.replace("_", "").isalpha():
-        return None
-    qualified = f"lamella.cli.commands.{name}"
-    try:
-        return importlib.import_module(qualified)
-    except ModuleNotFoundError as error:
-        if error.name == qualified:
-            return None
-        raise
-
-
-def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
-    import argparse
-
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> object:  # type: ignore[override]
-            from lamella.errors import UsageError
-
-            raise UsageError(message, hint=f"'lamella {name} --help' shows how it is called")
-
-        def format_help(self) -> str:
-            """An example first, then the flags."""
-            example = "\n".join("  " + line for line in module.EXAMPLES.strip().splitlines())
-            return f"{module.SUMMARY}\n\nexamples:\n{example}\n\n{super().format_help()}"
-
-    return Parser(
-        prog=f"lamella {name}",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def _complain_os(error: OSError) -> int:
-    import errno
-
-    where = str(error.filename) if error.filename else None
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        hint = "free some space: 'lamella image prune' removes what nothing needs"
-        return _complain("no space left on the device", where, hint, exit_code=3)
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return _complain(f"{error.strerror or error}", where, "run as root, or choose another --root", exit_code=3)
-    missing = isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
-    return _complain(f"{error.strerror or error}", where, exit_code=2 if missing else 3)
-
-
-def _complain(
-    message: str,
-    where: str | None = None,
-    hint: str | None = None,
-    detail: str | None = None,
-    exit_code: int = 2,
-) -> int:
-    """One message on stderr: what, where, why, what next."""
-    sys.stdout.flush()
-    lines = [f"error: {where}: {message}" if where else f"error: {message}"]
-    if detail:
-        lines += ["  | " + line for line in detail.rstrip("\n").splitlines()]
-    if hint:
-        lines.append(f"  hint: {hint}")
-    text = "\n".join(lines) + "\n"
-    sys.stderr.write(text.encode("utf-8", "replace").decode("utf-8"))
-    sys.stderr.flush()
-    return exit_code
-
-
-def _silence_stdout() -> None:
-    """So that the interpreter's last flush does not complain of the closed pipe."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return dispatch(arguments)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 from lamella.cli import commands
-from lamella.cli.main import ALIASES, GROUPS
+from lamella.cli.dispatch import ALIASES, GROUPS
 
 
 def command_names() -> list[str]:

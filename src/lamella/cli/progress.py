@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from typing import TextIO
+import threading
+from typing import Protocol
 
 from lamella.events import Event, ImageWritten, Note, StepErrored, StepFinished, StepOutput, StepStarted, Transferred
 
@@ -20,16 +21,29 @@ def human_size(size: int) -> str:
     return f"{size}B" if unit == "B" else f"{value:.3g}{unit}"
 
 
+class Writer(Protocol):
+    """A text stream, as much of one as progress needs."""
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+
+
 class PlainProgress:
     """One line for each thing that happens: ``#3 [build 2/5] RUN make`` … ``#3 done 1.2s 4.1MB``."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Writer) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
         self._tails: dict[tuple[str, int], str] = {}
         self._decoders: dict[tuple[str, int], codecs.IncrementalDecoder] = {}
 
     def emit(self, event: Event) -> None:
+        """Called by several threads; one line is written at a time."""
+        with self._lock:
+            self._emit(event)
+
+    def _emit(self, event: Event) -> None:
         match event:
             case StepStarted(step, label, text, _):
                 self._numbers[step] = number = len(self._numbers) + 1
@@ -75,7 +89,7 @@ class PlainProgress:
 class JsonProgress:
     """One JSON object a line: ``{"event": "step_started", …}``; output is text with replacement characters."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Writer) -> None:
         self._stream = stream
 
     def emit(self, event: Event) -> None:

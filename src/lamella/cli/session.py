@@ -7,24 +7,19 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from lamella.cli.replay import default_root
+
 if TYPE_CHECKING:
     from lamella.events import Emit
     from lamella.store.store import Store
 
 
-def default_root() -> str:
-    """``LAMELLA_ROOT``, else ``lamella`` in the user's XDG data folder."""
-    chosen = os.environ.get("LAMELLA_ROOT")
-    if chosen:
-        return os.path.abspath(chosen)
-    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-    return os.path.join(data, "lamella")
-
-
 class Session:
     """One call of the command line. stdout is for data, stderr for people."""
 
-    def __init__(self, root: str | None = None) -> None:
+    def __init__(self, root: str | None = None, words: list[str] | None = None) -> None:
+        """``words`` are the command line behind the command's name."""
+        self.words = words or []
         self.root = os.path.abspath(root) if root else default_root()
         self._store: Store | None = None
         self._emit: Emit | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from lamella.cli.dockerfile import add_dockerfile_options, pairs, read_dockerfile, source_date_epoch
+from lamella.cli.replay import default_root, may_record, record
 from lamella.cli.session import Session
 from lamella.errors import NotSupported, UsageError
 
@@ -50,15 +51,56 @@ def run(args: argparse.Namespace, session: Session) -> int:
     request = _request(args)
     from lamella.build.engine import build
 
-    result = build(request, session.store(), _listener(args, session))
+    err = Transcript(sys.stderr)
+    result = build(request, session.store(), _listener(args, err))
     _write_files(args, result)
-    if args.quiet:
-        session.out(result.image_id)
-        return 0
-    if args.progress != "json":
-        _summary(result, session)
+    if not args.quiet and args.progress != "json":
+        err.write(_summary(result))
+    sys.stderr.flush()
     session.out(result.image_id)
+    if all(step.cached for step in result.steps) and may_record(session.words):
+        _record(session, request, result, err.text)
     return 0
+
+
+class Transcript:
+    """A stream that remembers what went through it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._written: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self._written)
+
+    def write(self, text: str) -> int:
+        self._written.append(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def _record(session: Session, request: BuildRequest, result: BuildResult, err: str) -> None:
+    """Everything was cached: the same words can be answered by a note as long as nothing changes."""
+    import os
+
+    from lamella.build.engine import ignore_candidates
+
+    store = session.store()
+    if session.root != default_root() or request.dockerfile is None or request.context is None:
+        return
+    root = os.path.abspath(request.context)
+    own = (request.dockerfile, *ignore_candidates(root, request.dockerfile), os.path.join(store.root, "index.json"))
+    stats: dict[str, os.stat_result | None] = {}
+    for path in own:
+        stats[path] = os.lstat(path) if os.path.lexists(path) else None
+    for folder, seen in result.looked_at:
+        stats.update({f"{folder}/{path}" if path else folder: stat for path, stat in seen.items()})
+    image = store.images.get(result.manifest.digest).image
+    digests = (result.manifest.digest, image.manifest.config.digest, *(layer.blob.digest for layer in image.layers))
+    record(session.words, stats, map(store.blobs.path_of, digests), result.image_id + "\n", err)
 
 
 def _refuse_unsupported(args: argparse.Namespace) -> None:
@@ -105,16 +147,14 @@ def _request(args: argparse.Namespace) -> BuildRequest:
     )
 
 
-def _listener(args: argparse.Namespace, session: Session) -> Emit:
+def _listener(args: argparse.Namespace, stream: Transcript) -> Emit:
     if args.quiet:
         from lamella.events import ignore
 
         return ignore
-    if args.progress == "json":
-        from lamella.cli.progress import JsonProgress
+    from lamella.cli.progress import JsonProgress, PlainProgress
 
-        return JsonProgress(sys.stderr).emit
-    return session.emit
+    return (JsonProgress if args.progress == "json" else PlainProgress)(stream).emit
 
 
 def _write_files(args: argparse.Namespace, result: BuildResult) -> None:
@@ -137,12 +177,17 @@ def _write_files(args: argparse.Namespace, result: BuildResult) -> None:
             )
 
 
-def _summary(result: BuildResult, session: Session) -> None:
+def _summary(result: BuildResult) -> str:
     """Per step what it added; the time of all."""
     from lamella.cli.progress import human_size
 
+    lines = []
     for step in result.steps:
         size = human_size(step.size) if step.size is not None else "no layer"
         how = "cached" if step.cached else f"{step.seconds:.1f}s"
-        session.note(f"  {size:>9}  {how:>7}  {step.text}")
-    session.note(f"{len(result.config.diff_ids)} layers, built in {result.seconds:.1f}s")
+        lines.append(f"  {size:>9}  {how:>7}  {step.text}")
+    cached = all(step.cached for step in result.steps)
+    lines.append(
+        f"{len(result.config.diff_ids)} layers, " + ("all cached" if cached else f"built in {result.seconds:.1f}s")
+    )
+    return "\n".join(lines) + "\n"

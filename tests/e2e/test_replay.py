@@ -1,0 +1,139 @@
+"""A cached build answered from a note: the same answer as a build, and never after something changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Shell = Any
+WORDS = ("build", "-t", "app", ".")
+
+
+@pytest.fixture
+def noted(shell: Shell) -> Shell:
+    """A shell whose next ``build -t app .`` can be answered by a note."""
+    shell.write("src/a", "aaaa")
+    shell.write("src/deep/b", "bbbb")
+    shell.write("Dockerfile", "FROM scratch\nCOPY src /src\n")
+    shell.ok(*WORDS)
+    time.sleep(0.05)  # files this fresh are not trusted
+    shell.ok(*WORDS)
+    assert notes(shell)
+    return shell
+
+
+def notes(shell: Shell) -> list[Path]:
+    folder = shell.store / "lamella" / "replay"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def is_answered_by_note(shell: Shell) -> bool:
+    """A build proper opens the database, which is hidden here; a note does not."""
+    database = next((shell.store / "lamella").glob("index.sqlite"))
+    hidden = database.with_name("hidden")
+    before = {path: path.read_bytes() for path in notes(shell)}
+    database.rename(hidden)
+    try:
+        done = shell.run(*WORDS)
+        return done.returncode == 0 and not database.exists() and before == {p: p.read_bytes() for p in notes(shell)}
+    finally:
+        for extra in (shell.store / "lamella").glob("index.sqlite*"):
+            extra.unlink()
+        hidden.rename(database)
+
+
+def test_a_note_prints_what_the_build_printed(noted: Shell) -> None:
+    from_note = noted.run(*WORDS)
+    for path in notes(noted):
+        path.unlink()
+    built = noted.run(*WORDS)
+    assert (from_note.stdout, from_note.stderr) == (built.stdout, built.stderr)
+    assert "CACHED" in from_note.stderr
+
+
+def test_a_note_is_used(noted: Shell) -> None:
+    assert is_answered_by_note(noted)
+
+
+def _same_size_and_time(folder: Path) -> None:
+    path = folder / "src" / "deep" / "b"
+    stat = path.stat()
+    path.write_text("cccc")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "content": lambda folder: (folder / "src/a").write_text("other"),
+    "content of the same size and time": _same_size_and_time,
+    "mode": lambda folder: (folder / "src/a").chmod(0o600),
+    "new file": lambda folder: (folder / "src/deep/new").write_text(""),
+    "file gone": lambda folder: (folder / "src/deep/b").unlink(),
+    "file replaced by a link": lambda folder: ((folder / "src/a").unlink(), (folder / "src/a").symlink_to("deep/b")),
+    "Dockerfile": lambda folder: (folder / "Dockerfile").write_text("FROM scratch\nCOPY src /other\n"),
+    "ignore file": lambda folder: (folder / ".dockerignore").write_text("src/a\n"),
+    "its own ignore file": lambda folder: (folder / "Dockerfile.dockerignore").write_text("src/a\n"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_built(noted: Shell, change: str) -> None:
+    before = noted.run(*WORDS).stdout
+    CHANGES[change](noted.folder)
+    after = noted.run(*WORDS)
+    assert after.returncode == 0, after.stderr
+    assert after.stdout != before
+    assert "DONE" in after.stderr
+
+
+def test_a_name_that_went_elsewhere_comes_back(noted: Shell) -> None:
+    noted.write("other/Dockerfile", "FROM scratch\nLABEL other=1\n")
+    ours = noted.ok(*WORDS)
+    noted.ok("build", "-t", "app", "other")
+    noted.ok(*WORDS)
+    assert noted.json("image", "inspect", "app")[0]["Id"] == ours.strip()
+
+
+def test_a_missing_blob_is_built_again(noted: Shell) -> None:
+    layers = [path for path in (noted.store / "blobs/sha256").iterdir() if path.read_bytes()[:2] == b"\x1f\x8b"]
+    layers[0].unlink()
+    done = noted.run(*WORDS)
+    assert done.returncode == 0
+    assert "DONE" in done.stderr
+    noted.verify()
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"lamella replay 1", b"\xff\xfe\0\0", b"lamella replay 1\0x\0y\0z\0nonsense\0"]
+)
+def test_a_damaged_note_is_no_note(noted: Shell, garbage: bytes) -> None:
+    for path in notes(noted):
+        path.write_bytes(garbage)
+    assert "CACHED" in noted.run(*WORDS).stderr
+
+
+def test_what_has_just_changed_is_not_noted(shell: Shell) -> None:
+    shell.write("Dockerfile", "FROM scratch\nCOPY a /\n")
+    shell.write("a", "1")
+    shell.ok(*WORDS)
+    future = time.time() + 3600
+    os.utime(shell.folder / "a", (future, future))
+    shell.ok(*WORDS)
+    assert notes(shell) == []
+
+
+@pytest.mark.parametrize(
+    "flag", [("--no-cache",), ("--iidfile", "id"), ("--build-arg", "NAME"), ("--progress", "json")]
+)
+def test_builds_that_do_more_than_print_are_never_noted(shell: Shell, flag: tuple[str, ...]) -> None:
+    shell.write("Dockerfile", "FROM scratch\nCOPY a /\n")
+    shell.write("a", "1")
+    words = ("build", *flag, "-t", "app", ".")
+    for _ in range(2):
+        shell.ok(*words)
+        time.sleep(0.05)
+    assert notes(shell) == []
