@@ -8,13 +8,14 @@ import resource
 import threading
 
 from lamella.errors import Interrupted, MachineError
+from lamella.runtime.capabilities import held
 from lamella.runtime.failure import explain_failure
 from lamella.runtime.folder import RunFolder
 from lamella.runtime.leash import Leash
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
 from lamella.runtime.protocol import BindMount, Output, Sandbox
-from lamella.runtime.spec import BASE_TARGETS, bundle_config
+from lamella.runtime.spec import BASE_TARGETS, HostFacts, bundle_config
 from lamella.runtime.stubs import Stubs, make_directory
 
 
@@ -26,6 +27,9 @@ class OCIRunner:
         self._program = program
         self._folder = RunFolder(state_root)
         self._leash = Leash()
+        self._host = HostFacts(
+            resource.getrlimit(resource.RLIMIT_NOFILE), held(), os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+        )
         self._mutex = threading.Lock()
         self._copy: int | None = None
         self._copied = False
@@ -40,9 +44,7 @@ class OCIRunner:
         with self._folder.bundle() as (container, bundle, own):
             stubs = Stubs(sandbox.rootfs)
             try:
-                config = bundle_config(
-                    sandbox, _mounts(sandbox, stubs, own), resource.getrlimit(resource.RLIMIT_NOFILE)
-                )
+                config = bundle_config(sandbox, _mounts(sandbox, stubs, own), self._host)
                 make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
                 with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
                     json.dump(config, file, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamella.runtime import capabilities as caps
 from lamella.runtime.protocol import BindMount, Sandbox
@@ -35,19 +35,31 @@ def _mount(target: str, kind: str, source: str, *options: str) -> dict[str, Any]
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def _default_mounts(insecure: bool) -> list[dict[str, Any]]:
+class HostFacts(NamedTuple):
+    """What a bundle depends on: the soft and hard limit of open files, the capabilities that may be handed on, and
+    whether control groups are of version 2 alone."""
+
+    nofile: tuple[int, int]
+    capabilities: frozenset[str]
+    cgroup2: bool
+
+
+def _default_mounts(insecure: bool, cgroup2: bool) -> list[dict[str, Any]]:
     access = "rw" if insecure else "ro"
-    return [
+    mounts = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount(
             "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
         ),
         _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
-        _mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ]
+    if cgroup2:
+        # Of version 1 each controller is a mount of its own, which every start would pay for.
+        mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access))
+    return mounts
 
 
 def _user_mount(mount: BindMount) -> dict[str, Any]:
@@ -57,16 +69,18 @@ def _user_mount(mount: BindMount) -> dict[str, Any]:
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
 
 
-def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount, ...], nofile: tuple[int, int]) -> dict[str, Any]:
-    """``mounts`` are those of the sandbox and more, with targets that need no resolving; ``nofile`` the soft and hard
-    limit of open files."""
+def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount, ...], host: HostFacts) -> dict[str, Any]:
+    """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
-    chosen = [name for name in caps.NAMES if name in caps.held()] if insecure else list(caps.DEFAULT)
-    namespaces = ["pid", "mount", "ipc", "uts"] + (["network"] if sandbox.network == "none" else [])
-    user: dict[str, Any] = {"uid": process.uid, "gid": process.gid, "umask": 0o022}
-    if process.groups:
-        user["additionalGids"] = list(process.groups)
+    chosen = [name for name in (caps.NAMES if insecure else caps.DEFAULT) if name in host.capabilities]
+    namespaces = ["pid", "mount", "ipc", "uts"]
+    if host.cgroup2:
+        namespaces.append("cgroup")
+    if sandbox.network == "none":
+        namespaces.append("network")
+    # The primary group stands among the others too, as in Docker (CVE-2022-36109).
+    groups = list(dict.fromkeys((process.gid, *process.groups)))
     linux: dict[str, Any] = {"namespaces": [{"type": name} for name in namespaces]}
     if insecure:
         linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
@@ -78,16 +92,16 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount, ...], nofile: tuple
         "ociVersion": _SPEC_VERSION,
         "process": {
             "terminal": False,
-            "user": user,
+            "user": {"uid": process.uid, "gid": process.gid, "additionalGids": groups, "umask": 0o022},
             "args": list(process.args),
             "env": list(process.env),
             "cwd": process.cwd,
             "capabilities": {"bounding": chosen, "effective": chosen, "permitted": chosen},
-            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": nofile[0], "hard": nofile[1]}],
+            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": host.nofile[0], "hard": host.nofile[1]}],
             "noNewPrivileges": False,
         },
         "root": {"path": sandbox.rootfs, "readonly": False},
         "hostname": sandbox.hostname,
-        "mounts": _default_mounts(insecure) + [_user_mount(mount) for mount in mounts],
+        "mounts": _default_mounts(insecure, host.cgroup2) + [_user_mount(mount) for mount in mounts],
         "linux": linux,
     }

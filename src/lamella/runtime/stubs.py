@@ -13,14 +13,17 @@ from typing import NamedTuple
 from lamella.errors import InputError
 
 _MOST_LINKS = 40  # as Linux: path_resolution(7)
+_NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _Made(NamedTuple):
-    path: str
+    """A stub ``name`` in the open directory ``parent``, whose time in nanoseconds was ``before`` and then ``after``."""
+
+    name: str
+    parent: int
     inode: int
-    parent_before: int
-    """The parent's time before, in nanoseconds."""
-    parent_after: int
+    before: int
+    after: int
 
 
 def resolve_in_root(rootfs: str, path: str) -> str:
@@ -66,7 +69,8 @@ def make_directory(rootfs: str, path: str, uid: int, gid: int) -> None:
 
 
 class Stubs:
-    """The mount points made in one root file system."""
+    """The mount points made in one root file system. Their parents stay open: what a step does to the paths that led
+    there (a symlink in place of /etc) leads nobody astray afterwards."""
 
     def __init__(self, rootfs: str) -> None:
         self._rootfs = rootfs
@@ -76,46 +80,51 @@ class Stubs:
         """Sees to it that ``target`` exists; returns it without symlinks. ``directory``: what to make."""
         resolved = resolve_in_root(self._rootfs, target)
         parts = resolved.split("/")[1:]
-        parent = self._rootfs
+        host = self._rootfs
         for number, part in enumerate(parts):
-            path = f"{parent}/{part}"
-            if not os.path.lexists(path):
-                self._make(path, parent, directory or number < len(parts) - 1)
-            parent = path
+            above, host = host, f"{host}/{part}"
+            if part and not os.path.lexists(host):
+                self._make(part, above, directory or number < len(parts) - 1)
         return resolved
 
-    def _make(self, path: str, parent: str, directory: bool) -> None:
-        before = os.lstat(parent).st_mtime_ns
-        if directory:
-            os.mkdir(path, 0o755)
-            os.chmod(path, 0o755)
-        else:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644))
-        self._made.append(_Made(path, os.lstat(path).st_ino, before, os.lstat(parent).st_mtime_ns))
+    def _make(self, name: str, above: str, directory: bool) -> None:
+        parent = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            before = os.stat(parent).st_mtime_ns
+            if directory:
+                os.mkdir(name, 0o755, dir_fd=parent)
+                os.chmod(name, 0o755, dir_fd=parent)
+            else:
+                os.close(os.open(name, _NEW_FILE, 0o644, dir_fd=parent))
+            inode = os.lstat(name, dir_fd=parent).st_ino
+            self._made.append(_Made(name, parent, inode, before, os.stat(parent).st_mtime_ns))
+        except BaseException:
+            os.close(parent)
+            raise
 
     def remove(self) -> None:
-        """Removes those that are still ours and empty, and gives their parents back the times they would have."""
+        """Removes those that are still ours and empty, and gives their parents the times that they would have."""
         for made in reversed(self._made):
-            parent = os.path.dirname(made.path)
             try:
-                about = os.lstat(parent)
-                if not self._remove_one(made):
-                    continue
+                now = os.stat(made.parent)
+                if _remove_stub(made):
+                    touched = now.st_mtime_ns != made.after
+                    os.utime(made.parent, ns=(now.st_atime_ns, now.st_mtime_ns if touched else made.before))
             except OSError:  # the step removed or replaced it or put something in: then it is the step's
                 continue
-            touched = about.st_mtime_ns != made.parent_after
-            os.utime(parent, ns=(about.st_atime_ns, about.st_mtime_ns if touched else made.parent_before))
+            finally:
+                os.close(made.parent)
         self._made.clear()
 
-    @staticmethod
-    def _remove_one(made: _Made) -> bool:
-        about = os.lstat(made.path)
-        if about.st_ino != made.inode:
-            return False
-        if stat.S_ISDIR(about.st_mode):
-            os.rmdir(made.path)
-            return True
-        if about.st_size:
-            return False
-        os.unlink(made.path)
+
+def _remove_stub(made: _Made) -> bool:
+    about = os.lstat(made.name, dir_fd=made.parent)
+    if about.st_ino != made.inode:
+        return False
+    if stat.S_ISDIR(about.st_mode):
+        os.rmdir(made.name, dir_fd=made.parent)
         return True
+    if about.st_size or not stat.S_ISREG(about.st_mode):
+        return False
+    os.unlink(made.name, dir_fd=made.parent)
+    return True
