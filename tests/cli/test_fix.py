@@ -197,3 +197,18 @@ class TestProve:
         assert result.code == 1
         assert [one["path"] for one in result.json["differences"]] == ["/y"]
         assert [one["path"] for one in result.json["config"]] == ["Env.A"]
+
+
+def test_a_base_that_only_a_build_argument_tells(busybox: Path, lamella: Call) -> None:
+    (busybox / "Dockerfile").write_text("ARG BASE\nFROM $BASE\nRUN true\nRUN true\n")
+    assert lamella("fix").out.startswith("--- a/Dockerfile")
+    assert lamella("fix", "--prove").code == 2
+
+
+def test_the_shell_of_the_base_image(busybox: Path, lamella: Call) -> None:
+    """bash joins what sh would not; here the base's shell is none that a body can be read for."""
+    (busybox / "Base").write_text('FROM busybox\nSHELL ["/bin/busybox", "awk"]\n')
+    assert lamella("build", "-q", "-t", "odd", "-f", "Base", ".").code == 0
+    (busybox / "Dockerfile").write_text("FROM odd\nRUN a\nRUN b\n")
+    result = lamella("fix")
+    assert result.out == "" and "left alone: " in result.err

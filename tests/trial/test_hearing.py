@@ -40,7 +40,7 @@ class FakeBuilder:
     def __call__(self, request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
         self.requests.append(request)
         if "!" in request.text:
-            raise StepFailed("a step failed", where="Dockerfile:1")
+            raise StepFailed("a step failed", where=f"{request.name}:1")
         layers = [self._layer(store, line) for line in request.text.splitlines()]
         history = [HistoryEntry(created_by=line) for line in request.text.splitlines()]
         image = assemble(None, layers, RunConfig(), history, platform=Platform("linux", "amd64"))
@@ -63,13 +63,13 @@ class FakeBuilder:
 
 def test_five_layers_and_one_are_the_same_state(store: Store) -> None:
     builder = FakeBuilder()
-    rewritten = Rewritten("a=1\nb=2\nc=3\nd=4\ne=5", "a=1 b=2 c=3 d=4 e=5", passes=("join-run",))
+    rewritten = Rewritten("a=1\nb=2\nc=3\nd=4\ne=5", "a=1 b=2 c=3 d=4 e=5", history=(("join-runs", "…"),))
     verdict = try_rewrite(rewritten, REQUEST, store, build=builder)
     assert verdict.proven
     assert (verdict.before.added, verdict.after.added) == (5, 1)
     assert (verdict.before.bytes, verdict.after.bytes) == (5, 5)
     assert verdict.proof.paths == 6
-    assert verdict.passes == ("join-run",)
+    assert verdict.passes == ("join-runs",)
     assert [request.no_cache for request in builder.requests] == [False, False, True]
     assert [request.text for request in builder.requests] == [rewritten.original, rewritten.fixed, rewritten.original]
     assert all(request.tags == () for request in builder.requests)
@@ -132,13 +132,15 @@ def test_no_image_is_left_behind(store: Store) -> None:
     builder = FakeBuilder()
     kept = builder(REQUEST._replace(text="a=1"), store)
     try_rewrite(Rewritten("a=1", "b=@"), REQUEST, store, build=builder)
-    with pytest.raises(StepFailed):
+    with pytest.raises(StepFailed, match=r"^Dockerfile \(rewritten\):1: "):
         try_rewrite(Rewritten("c=1", "!"), REQUEST, store, build=builder)
     assert [image.descriptor.digest for image in store.images.list()] == [kept.manifest.digest]
 
 
 def test_json(store: Store) -> None:
-    data = verdict_to_json(try_rewrite(Rewritten("a=1\nb=2", "a=1 b=2", ("p",)), REQUEST, store, build=FakeBuilder()))
+    data = verdict_to_json(
+        try_rewrite(Rewritten("a=1\nb=2", "a=1 b=2", (("p", ""),)), REQUEST, store, build=FakeBuilder())
+    )
     assert data["schema"] == 1 and data["same"] is True and data["passes"] == ["p"]
     assert (data["before"]["added"], data["after"]["added"], data["again"]["cached"]) == (2, 1, 0)
     assert set(data["after"]) == {

@@ -28,7 +28,7 @@ def try_rewrite(
     time gets into a file then differs between the originals too, if it differs at all. Raises what a build raises."""
     return try_two(
         request._replace(text=rewritten.original),
-        request._replace(text=rewritten.fixed),
+        request._replace(text=rewritten.fixed, name=f"{request.name} (rewritten)"),
         store,
         emit,
         ignored=ignored,
@@ -51,7 +51,7 @@ def try_two(
     with Builds(store, emit, build or _engine()) as builds:
         emit(Note("info", f"building {a.name}"))
         before = builds.build(a, "original")
-        emit(Note("info", f"building {'the rewritten ' if a.name == b.name else ''}{b.name}"))
+        emit(Note("info", f"building {b.name}"))
         after = builds.build(b, "rewritten")
         if not after.cached <= before.layers:
             # Layers of an earlier day: what is noise in them would not show between two builds of today.

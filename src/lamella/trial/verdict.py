@@ -9,13 +9,17 @@ from lamella.prove.model import Proof
 
 
 class Rewritten(NamedTuple):
-    """The Dockerfile's text before and after. ``passes`` are the names of the passes that changed it, in order;
-    ``declared`` the path patterns that they remove on purpose."""
+    """The Dockerfile's text before and after. ``history`` has the name of each pass that changed it and the text as
+    it stood then, in order; ``declared`` are the path patterns that they remove on purpose."""
 
     original: str
     fixed: str
-    passes: tuple[str, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
     declared: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.history)
 
 
 class Measure(NamedTuple):

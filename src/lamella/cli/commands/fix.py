@@ -85,8 +85,8 @@ def _prove(args: argparse.Namespace, request: BuildRequest, done: Rewrite, sessi
     from lamella.trial.hearing import try_rewrite
     from lamella.trial.verdict import Rewritten
 
-    passes = tuple(stage.pass_name for stage in done.history)
-    rewritten = Rewritten(request.text, done.text, passes, done.declared)
+    history = tuple((stage.pass_name, stage.text) for stage in done.history)
+    rewritten = Rewritten(request.text, done.text, history, done.declared)
     return try_rewrite(rewritten, request, session.store(), session.emit, ignored=args.ignore)
 
 

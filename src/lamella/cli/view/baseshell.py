@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from lamella.build.engine import plan_request
 from lamella.build.request import BuildRequest
+from lamella.errors import DockerfileError
 from lamella.plan.stage import BaseImage, BaseStage
 from lamella.store.store import Store
 
 
 def shell_of_base(request: BuildRequest, store: Store) -> tuple[str, ...] | None:
-    """None where the base image sets none or is not in the store. Raises DockerfileError for a Dockerfile that cannot
-    be planned."""
-    plan = plan_request(request)
+    """None where the base image sets none, is not in the store, or cannot be told (an ARG without a value)."""
+    try:
+        plan = plan_request(request)
+    except DockerfileError:
+        return None
     base = plan.stages[plan.target].base
     while isinstance(base, BaseStage):
         base = plan.stages[base.number].base
