@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from lamella.errors import ContextError
 
-_MAGIC = re.compile(r"[*?\[\\]")
+_MAGIC = frozenset("*?[\\")
 
 
 class _Chunk(NamedTuple):
@@ -54,7 +54,7 @@ class Glob(NamedTuple):
 
 def has_magic(pattern: str) -> bool:
     """Whether ``pattern`` is more than a plain path (an escape counts: it must be taken out by matching)."""
-    return _MAGIC.search(pattern) is not None
+    return not _MAGIC.isdisjoint(pattern)
 
 
 def match(pattern: str, name: str, where: str | None = None) -> bool:

@@ -11,7 +11,7 @@ from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.shell.words import expand
 from lamella.syntax.instructions import Copy, Run, TypedInstruction
 
-_NUMBER = re.compile(r"[+-]?[0-9]+")
+_NUMBER = r"[+-]?[0-9]+"
 
 
 class StageNames(NamedTuple):
@@ -31,7 +31,7 @@ class StageNames(NamedTuple):
             return SourceStage(number)
         if name in self.named_contexts:
             return SourceContext(name)
-        if _NUMBER.fullmatch(name):
+        if re.fullmatch(_NUMBER, name):
             if 0 <= int(name) < len(self.labels):
                 return SourceStage(int(name))
             known = ", ".join(f"{number} is {label}" for number, label in enumerate(self.labels))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from lamella.plan.pragma import read_pragma
 from lamella.plan.textstages import TextStage, read_stages
 from lamella.shell.dialect import DEFAULT_SHELL, Dialect, UnknownShell, read_shell
+from lamella.shell.hazards import find_end
 from lamella.shell.join import Joined, join_scripts, read_body
 from lamella.shell.script import Script
 from lamella.shell.tree import Unreadable
@@ -41,11 +42,13 @@ _WINDOWS = re.compile(r"windows|nanoserver|servercore", re.IGNORECASE)
 
 
 class Link(NamedTuple):
-    """One RUN and its body. ``written`` is False for an exec form, whose body does not stand in the text as it is."""
+    """One RUN and its body. ``written`` is False for an exec form, whose body does not stand in the text as it is;
+    ``end`` is why no other body may follow it."""
 
     run: Run
     script: Script
     written: bool
+    end: str | None
 
 
 class RunChain(NamedTuple):
@@ -166,7 +169,7 @@ class _Walk:
     def _take_run(self, run: Run) -> None:
         link = self._link(run)
         alone = link if isinstance(link, str) else None
-        reason = self._barrier or alone or (self._extend(link) if isinstance(link, Link) else None)
+        reason = alone or self._barrier or (self._extend(link) if isinstance(link, Link) else None)
         if reason is not None:
             if self._seen_run:
                 self.apart.append(Apart(run.node.line, run.node.end_line, reason))
@@ -180,6 +183,8 @@ class _Walk:
         """Adds a RUN to the open chain; says why where that cannot be."""
         if not self._links:
             return "it is the first RUN of its stage"
+        if self._links[-1].end is not None:
+            return f"the RUN before has to end there: {self._links[-1].end}"
         first = self._links[0].run
         if _flags(first) != _flags(link.run):
             return "its --mount, --network or --security differs from that of the RUN before"
@@ -216,12 +221,12 @@ class _Walk:
         body = run.command.shell if run.command.exec is None else _body_of_exec(run.command.exec, self.state.shell)
         if body is None:
             return "it is in exec form, with no shell or another one"
-        script = read_body(body, dialect, self.state.folder)
+        script = read_body(body, dialect)
         if isinstance(script, Unreadable):
             return script.reason
         if run.command.exec is not None and "<<" in body:
             return "its '<<' would begin a here-document in shell form"
-        return Link(run, script, run.command.exec is None)
+        return Link(run, script, run.command.exec is None, find_end(script, self.state.folder))
 
 
 def _flags(run: Run) -> tuple[object, ...]:

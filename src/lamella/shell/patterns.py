@@ -95,7 +95,8 @@ def _ends(tokens: list[_Token], value: str, longest: bool) -> list[int]:
     return ends
 
 
-_TEMPLATE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+#: compiled when first used: start-up time is a feature
+_TEMPLATE = r"\$(?:\$|(\w+)|\{(\w+)\})"
 
 
 def _filled(by: str, match: str) -> str:
@@ -107,4 +108,4 @@ def _filled(by: str, match: str) -> str:
         name = found[1] or found[2]
         return "$" if name is None else match if name.isdecimal() and int(name) == 0 else ""
 
-    return _TEMPLATE.sub(fill, by)
+    return re.sub(_TEMPLATE, fill, by)

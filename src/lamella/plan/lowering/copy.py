@@ -11,10 +11,10 @@ from lamella.plan.lowering.state import Lowering
 from lamella.plan.step import CopyStep, InlineFile, Source, SourceContext
 from lamella.syntax.instructions import Add, Copy
 
-_OCTAL = re.compile(r"[0-7]+")
+# Expressions are compiled when they are first needed: start-up time is a feature.
 #: ``u=rwX,go-w``. Source: chmod(1)
-_SYMBOLIC = re.compile(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*")
-_SCP_STYLE = re.compile(r"(?:[A-Za-z0-9_.-]+@)[A-Za-z0-9.-]+:(?!//).+")
+_SYMBOLIC = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*"
+_SCP_STYLE = r"(?:[A-Za-z0-9_.-]+@)[A-Za-z0-9.-]+:(?!//).+"
 
 
 def lower_copy(lowering: Lowering, instruction: Copy) -> None:
@@ -90,8 +90,8 @@ def _expanded(lowering: Lowering, text: str | None) -> str | None:
 def _check_mode(lowering: Lowering, mode: str | None) -> None:
     if not mode:
         return
-    octal = _OCTAL.fullmatch(mode) is not None
-    if (octal and int(mode, 8) > 0o7777) or not (octal or _SYMBOLIC.fullmatch(mode)):
+    octal = not set(mode) - set("01234567")
+    if (octal and int(mode, 8) > 0o7777) or not (octal or re.fullmatch(_SYMBOLIC, mode)):
         raise lowering.refuse(
             DockerfileError, f"--chmod={mode} is no mode", "write an octal number such as 755, or u=rwX,go=rX"
         )
@@ -113,4 +113,4 @@ def is_remote(source: str) -> bool:
     """Whether ADD fetches it: a URL, or a git repository. ``github.com/x/y`` without a scheme is a local path."""
     if source.startswith(("http://", "https://", "git://", "ssh://", "git@")):
         return True
-    return _SCP_STYLE.fullmatch(source) is not None and not source.startswith(("./", "../", "/"))
+    return "@" in source and re.fullmatch(_SCP_STYLE, source) is not None

@@ -6,7 +6,6 @@ from lamella.errors import DockerfileError
 from lamella.plan.lowering.process import in_shell
 from lamella.plan.lowering.state import Lowering
 from lamella.plan.step import SCRIPT, MountStep, RunStep
-from lamella.syntax.heredocs import parse_marker
 from lamella.syntax.instructions import Command, Run
 from lamella.syntax.nodes import Heredoc
 
@@ -51,6 +50,8 @@ def _with_heredocs(lowering: Lowering, instruction: Run) -> tuple[Command, Hered
     text = instruction.command.shell
     if text is None:
         raise lowering.refuse(DockerfileError, "a heredoc needs the shell form of RUN", "write RUN <<EOF")
+    from lamella.syntax.heredocs import parse_marker  # only where it is needed: start-up time is a feature
+
     first = instruction.heredocs[0]
     if parse_marker(text) is None:
         # the shell reads heredocs inside of a longer text by itself, so it is given their bodies again
