@@ -43,6 +43,15 @@ def test_a_word_may_be_cut_by_a_continuation() -> None:
     assert [comment.text for comment in node.comments] == ["between"]
 
 
+def test_spans_end_where_the_words_end() -> None:
+    document = parse("COPY\\\n --from=x\\\n  a \\\n # c\n b\n")
+    node = document.instructions[0]
+    assert document.source(node.keyword_span) == "COPY"
+    assert document.source(node.flags[0].span) == "--from=x"
+    assert document.source(node.source_span(node.value_offset, node.value_offset + len(node.value))) == "a \\\n # c\n b"
+    assert document.source(node.source_span(3, 3)) == ""
+
+
 def test_last_flag_of_a_name() -> None:
     node = parse("RUN --mount=a --mount=b c\n").instructions[0]
     found = node.flag("mount")
@@ -164,6 +173,11 @@ def test_no_heredoc(line: str) -> None:
 def test_heredoc_names(marker: str, name: str, expand: bool) -> None:
     (heredoc,) = parse(f"RUN {marker}\nbody\n{name}\n").instructions[0].heredocs
     assert (heredoc.name, heredoc.expand, heredoc.content) == (name, expand, "body\n")
+
+
+def test_only_a_dash_strips_tabs_from_the_delimiter() -> None:
+    (heredoc,) = parse("RUN <<E\n\tE\nE\n").instructions[0].heredocs
+    assert heredoc.content == "\tE\n"
 
 
 @pytest.mark.parametrize("word", ["${x#a}", "${x##a}", "${x%a}", "${x/a/b}", "${x//a/b}", '${x:-"}"}', "$#", "$x'a'"])

@@ -142,7 +142,6 @@ def _normal(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
         key, text = (name, value)
         if name == "readwrite" and opposite is not None:
             key, text = "readonly", "false" if opposite else "true"
-        last.pop(key, None)
         last[key] = text
     return tuple(last.items())
 
