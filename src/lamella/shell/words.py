@@ -86,7 +86,9 @@ def analyse(
     try:
         expanded, words = run.until(None, raw_escapes=False)
     except PatternError as error:
-        raise DockerfileError(f"cannot expand {_shorten(text)!r}: {error}", where=where, hint=error.hint or _HINT) from None
+        raise DockerfileError(
+            f"cannot expand {_shorten(text)!r}: {error}", where=where, hint=error.hint or _HINT
+        ) from None
     return Expansion(expanded, words, tuple(run.used), tuple(run.unset), tuple(run.missing))
 
 
