@@ -137,6 +137,18 @@ def test_no_image_is_left_behind(store: Store) -> None:
     assert [image.descriptor.digest for image in store.images.list()] == [kept.manifest.digest]
 
 
+def test_an_image_that_somebody_named_meanwhile_stays(store: Store) -> None:
+    class Naming(FakeBuilder):
+        def __call__(self, request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
+            result = super().__call__(request, store, emit)
+            if len(self.requests) == 2:
+                store.images.tag("mine:1", store.images.get(result.manifest.digest))
+            return result
+
+    try_rewrite(Rewritten("a=1", "b=2"), REQUEST, store, build=Naming())
+    assert [image.names for image in store.images.list()] == [("mine:1",)]
+
+
 def test_json(store: Store) -> None:
     data = verdict_to_json(
         try_rewrite(Rewritten("a=1\nb=2", "a=1 b=2", (("p", ""),)), REQUEST, store, build=FakeBuilder())

@@ -42,8 +42,9 @@ class Builds:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        for digest in self._made:
-            self._store.images.forget(digest)
+        for image in self._store.images.list():
+            if image.descriptor.digest in self._made and not image.names:  # somebody may have named it meanwhile
+                self._store.images.forget(image.descriptor.digest)
 
     def build(self, request: BuildRequest, name: str) -> Built:
         """Raises what a build raises; ``name`` is what the comparison calls it."""
