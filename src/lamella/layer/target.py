@@ -13,7 +13,6 @@ from lamella.layer.names import at, shown
 from lamella.layer.rootdir import Lower, RootDirectory, remove_tree
 
 _HOSTILE_XATTRS = ("trusted.overlay.", "user.overlay.")
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class Target:
@@ -33,6 +32,7 @@ class Target:
         self._implicit: set[str] = set()
         #: (mode, access time, modification time) of directories that were there and only get new content
         self._kept: dict[str, tuple[int, int, int]] = {}
+        self._removed = False  # a directory, at some time
 
     def close(self) -> None:
         self.tree.close()
@@ -96,21 +96,37 @@ class Target:
             if error.errno not in (errno.EISDIR, errno.EPERM):
                 raise
         self.tree.forget(join(parent, name))
+        self._removed = True
         remove_tree(name, descriptor)
 
     def finish(self) -> None:
         """Sets the attributes of directories, deepest first."""
-        for real in sorted(self._attributes.keys() | self._kept.keys() | self._implicit, reverse=True):
-            try:
-                descriptor = self.tree.open_readable(real)
-            except OSError as error:
-                if error.errno in _GONE:  # it was replaced later on
-                    continue
-                raise
+        for real in reversed(self._remaining()):
+            descriptor = self.tree.open_readable(real)
             try:
                 self._finish_directory(real, descriptor)
             finally:
                 os.close(descriptor)
+
+    def _remaining(self) -> list[str]:
+        """The directories that got attributes and were not replaced later on, parents first."""
+        known = sorted(self._attributes.keys() | self._kept.keys() | self._implicit)
+        if not self._removed:
+            return known
+        remaining = []
+        gone: set[str] = set()
+        for real in known:
+            try:
+                if real.rpartition("/")[0] in gone:
+                    gone.add(real)
+                    continue
+                self.tree.descriptor(real)
+                remaining.append(real)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
+                gone.add(real)
+        return remaining
 
     def _finish_directory(self, real: str, descriptor: int) -> None:
         entry = self._attributes.get(real)
