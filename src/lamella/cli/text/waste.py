@@ -33,9 +33,10 @@ def waste_lines(waste: Waste) -> list[str]:
 
 
 def _why(path: WastedPath) -> str:
+    """The word of the JSON form; for a copy that changed metadata alone also what."""
     if path.why == "metadata":
-        return f"copied for {path.change.replace(',', ', ') or 'nothing'}"
-    return {"opaque": "hidden whole"}.get(path.why, path.why)
+        return f"metadata ({path.change.replace(',', ', ') or 'nothing changed'})"
+    return path.why
 
 
 def _layers(path: WastedPath) -> str:
