@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,20 +57,24 @@ def http_answer(image: str, port: int) -> str:
 
 @contextmanager
 def started(root: str, config: RunConfig) -> Iterator[int]:
-    """A container in ``root``; its process's number here."""
-    from lamella.runtime.protocol import Process, Sandbox
-    from lamella.runtime.spec import bundle_config
-
-    args = (*(config.entrypoint or ()), *(config.cmd or ()))
-    env = config.env if "PATH" in config.env_map() else (f"PATH={PATH}", *config.env)
-    sandbox = Sandbox(root, Process(args, env, config.working_dir or "/"), network="none")
+    """A container in ``root``, made as ``runc spec`` proposes; its process's number here."""
+    runc = shutil.which("runc") or "/usr/sbin/runc"
     with tempfile.TemporaryDirectory() as folder:
-        with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
-            json.dump(bundle_config(sandbox, (), resource.getrlimit(resource.RLIMIT_NOFILE)), file)
-        runc = ["runc", "--root", f"{folder}/state"]
+        subprocess.run([runc, "spec", "--bundle", folder], check=True)
+        with open(f"{folder}/config.json", "r+", encoding="utf-8") as file:
+            spec = json.load(file)
+            spec["root"] = {"path": root, "readonly": False}
+            spec["process"]["terminal"] = False
+            spec["process"]["args"] = [*(config.entrypoint or ()), *(config.cmd or ())]
+            spec["process"]["env"] = config.env if "PATH" in config.env_map() else [f"PATH={PATH}", *config.env]
+            spec["process"]["cwd"] = config.working_dir or "/"
+            file.seek(0)
+            file.truncate()
+            json.dump(spec, file)
+        container = [runc, "--root", f"{folder}/state"]
         log = f"{folder}/log"
         with open(log, "wb") as output:
-            run = [*runc, "run", "--detach", "--bundle", folder, "--pid-file", f"{folder}/pid", "demo"]
+            run = [*container, "run", "--detach", "--bundle", folder, "--pid-file", f"{folder}/pid", "demo"]
             status = subprocess.run(run, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
         if status.returncode != 0:
             with open(log, encoding="utf-8", errors="replace") as output:
@@ -79,7 +83,7 @@ def started(root: str, config: RunConfig) -> Iterator[int]:
             with open(f"{folder}/pid", encoding="ascii") as file:
                 yield int(file.read())
         finally:
-            subprocess.run([*runc, "delete", "--force", "demo"], check=True)
+            subprocess.run([*container, "delete", "--force", "demo"], check=True)
 
 
 def ask(pid: int, url: str) -> str:

@@ -7,7 +7,9 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 WIDTH = 100
@@ -28,9 +30,10 @@ def tell(*sentences: str) -> None:
     print(flush=True)
 
 
-def lamella(*arguments: str, expect: tuple[int, ...] = (0,), limit: int | None = None) -> None:
-    """Shows a lamella command and what it prints; of long outputs only ``limit`` lines."""
-    show(["lamella", *arguments], expect, limit)
+def lamella(*arguments: str, expect: tuple[int, ...] = (0,), limit: int | None = None, progress: bool = True) -> None:
+    """Shows a lamella command and what it prints; of long outputs only ``limit`` lines, without ``progress`` only what
+    goes to stdout."""
+    show(["lamella", *arguments], expect, limit, progress)
 
 
 def lamella_json(*arguments: str, expect: tuple[int, ...] = (0,)) -> Any:
@@ -41,22 +44,33 @@ def lamella_json(*arguments: str, expect: tuple[int, ...] = (0,)) -> Any:
     return json.loads(done.stdout)
 
 
-def show(argv: list[str], expect: tuple[int, ...] = (0,), limit: int | None = None) -> None:
-    """Prints the command as it is typed, then runs it; its output is indented, stderr in its place."""
+def show(argv: list[str], expect: tuple[int, ...] = (0,), limit: int | None = None, progress: bool = True) -> None:
+    """Prints the command as it is typed, then runs it; its output is indented."""
     print(f"$ {shlex.join(argv)}", flush=True)
     program = LAMELLA if argv[0] == "lamella" else argv[0]
-    process = subprocess.Popen(
-        [program, *argv[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [program, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if progress else errors,
+            text=True,
+        )
+        assert process.stdout is not None
+        _indent(process.stdout, limit)
+        if process.wait() not in expect:
+            errors.seek(0)
+            _indent(errors, None)
+            raise DemoFailed(f"{shlex.join(argv)}: exit status {process.returncode}")
+    print(flush=True)
+
+
+def _indent(lines: Iterable[str], limit: int | None) -> None:
     left_out = 0
-    for number, line in enumerate(process.stdout):
+    for number, line in enumerate(lines):
         if limit is None or number < limit:
             print(f"    {line}".rstrip(), flush=True)
         else:
             left_out += 1
     if left_out:
         print(f"    … and {left_out} more lines", flush=True)
-    if process.wait() not in expect:
-        raise DemoFailed(f"{shlex.join(argv)}: exit status {process.returncode}")
-    print(flush=True)
