@@ -15,7 +15,9 @@ _EXEC_REFUSED = re.compile(rb"exec [^\n]*: (no such file or directory|exec forma
 _NOT_FOUND = re.compile(
     r"executable file not found|exec: .*no such file or directory|exec: .*not a directory|executable file .* not found"
 )
-_NOT_EXECUTABLE = re.compile(r"exec: .*(permission denied|is a directory|exec format error)")
+_NOT_EXECUTABLE = re.compile(
+    r"exec: .*(permission denied|is a directory|exec format error)|(open|stat) executable: [Pp]ermission denied"
+)
 
 
 def explain_failure(runtime: str, status: int, log: str, stderr: bytes) -> int:
