@@ -299,6 +299,31 @@ def test_forged_oci_archive(store: Store, other: Store, add_image: AddImage, mak
     assert found.image_id == image.image_id
 
 
+def test_layer_of_another_content_than_the_config_says(
+    store: Store, other: Store, add_image: AddImage, make_tar: MakeTar, old: Old
+) -> None:
+    """Every digest is right; the diff ID is not."""
+    image = add_image("app", *LAYERS)
+    config = json.loads(image.image.config.raw)
+    config["rootfs"]["diff_ids"].reverse()
+    raw = json.dumps(config).encode()
+    manifest = json.loads(image.image.manifest.raw)
+    manifest["config"] |= {"digest": str(Digest.of(raw)), "size": len(raw)}
+    manifest_raw = json.dumps(manifest).encode()
+    entry = {"mediaType": mediatype.OCI_MANIFEST, "digest": str(Digest.of(manifest_raw)), "size": len(manifest_raw)}
+    members = {f"blobs/sha256/{Digest.of(each).encoded}": each for each in (raw, manifest_raw)}
+    for layer in image.image.manifest.layers:
+        members[f"blobs/sha256/{layer.digest.encoded}"] = Path(store.blobs.path_of(layer.digest)).read_bytes()
+    members["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
+    members["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
+    old.members["aaa/layer.tar"] = gzip.compress(old.layers[1])
+    for archive in (make_tar(members), old.tar()):
+        with pytest.raises(ImageInvalid, match="diff ID"):
+            loaded(other, archive)
+        assert list(other.blobs) == []
+        assert other.layers.indexed() == []
+
+
 def test_docker_25_names(store: Store, other: Store, add_image: AddImage, make_tar: MakeTar) -> None:
     """Docker writes the tag alone into ref.name; the whole name stands in containerd's annotation or manifest.json."""
     add_image("app:1", *LAYERS)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,11 +202,35 @@ def test_garbage_in_index_json(store: Store, add_image: AddImage, root: Path, ga
     assert store.images.resolve("app").names == ("app:latest",)
 
 
+def test_stamp_of_a_file_changed_just_now_proves_nothing(store: Store, root: Path) -> None:
+    (root / "index.json").write_text('{"schemaVersion":2,"manifests":[]}')
+    assert store.layout.read().stamp == ""
+    time.sleep(0.05)
+    assert store.layout.read().stamp == store.layout.stamp() != ""
+
+
+def test_equal_names_in_a_foreign_index(store: Store, add_image: AddImage, root: Path) -> None:
+    """The first counts, as for skopeo; the next change tidies up."""
+    one, two = add_image("one", {"a": b"1"}), add_image("two", {"a": b"2"}, created="2030-01-01T00:00:00Z")
+    text = (root / "index.json").read_text()
+    (root / "index.json").write_text(text.replace("one:latest", "app").replace("two:latest", "app:latest"))
+    assert store.images.resolve("app").image_id == one.image_id
+    assert {image.names: image.image_id for image in store.images.list()} == {
+        ("app:latest",): one.image_id,
+        (): two.image_id,
+    }
+    store.images.tag("new", two)
+    assert [entry.name for entry in store.images.entries()] == ["app:latest", "new:latest"]
+    assert store.images.resolve("app").image_id == one.image_id
+
+
 TAGGING = """
 import sys
 from lamella.store.store import Store
 store = Store.open(sys.argv[1])
 image = store.images.resolve("app")
+print("ready", flush=True)
+sys.stdin.readline()
 for number in range(40):
     store.images.tag(f"{sys.argv[2]}:{number}", image)
     if number % 3 == 2:
@@ -215,8 +240,22 @@ for number in range(40):
 
 def test_concurrent_writers_lose_nothing(store: Store, add_image: AddImage, root: Path) -> None:
     add_image("app", {"a": b"1"})
-    children = [subprocess.Popen([sys.executable, "-c", TAGGING, str(root), name]) for name in ("one", "two")]
-    assert [child.wait() for child in children] == [0, 0]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", TAGGING, str(root), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for name in ("one", "two")
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
+    for child in children:
+        child.communicate()
+    assert [child.returncode for child in children] == [0, 0]
     expected = {f"{name}:{number}" for name in ("one", "two") for number in range(40) if number % 3 != 2}
     assert set(store.images.resolve("app").names) == expected | {"app:latest"}
     assert len(read_index(root)["manifests"]) == len(expected) + 1

@@ -30,7 +30,7 @@ MakeTar = Callable[..., bytes]
 CREATED = "2026-01-02T03:04:05Z"
 COMPRESS: dict[str, tuple[Callable[[bytes], bytes], str, bool]] = {
     "none": (lambda data: data, mediatype.OCI_LAYER_GZIP, False),
-    "gzip": (gzip.compress, mediatype.OCI_LAYER_GZIP, True),
+    "gzip": (lambda data: gzip.compress(data, mtime=0), mediatype.OCI_LAYER_GZIP, True),
     "zstd": (zstandard.ZstdCompressor().compress, mediatype.OCI_LAYER_ZSTD, True),
     "bzip2": (bz2.compress, mediatype.OCI_LAYER_GZIP, False),
     "xz": (lzma.compress, mediatype.OCI_LAYER_GZIP, False),

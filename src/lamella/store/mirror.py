@@ -193,8 +193,11 @@ class Mirror:
         try:
             if not fresh:
                 connection.execute("DELETE FROM root")
+                names: set[str | None] = set()
                 for entry, data in zip(state.entries, wanted, strict=True):
-                    whole &= self._mirror(connection, entry, data)
+                    # The first of equal names counts, as it does for skopeo.
+                    whole &= self._mirror(connection, entry._replace(name=None) if entry.name in names else entry, data)
+                    names.add(entry.name)
                 connection.execute(
                     "DELETE FROM image WHERE digest NOT IN (SELECT manifest FROM root WHERE manifest NOT NULL)"
                 )
