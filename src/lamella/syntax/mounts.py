@@ -40,6 +40,8 @@ _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?(?:b|([kmgtp])(?:i?b)?)?", re.IGNORECASE | re.ASCII)
 _OCTAL = re.compile(r"[0-7]{1,12}")
+_QUOTED_FIELD = re.compile(r'"((?:[^"]|"")*+)"(?=,|\Z)')
+_PLAIN_FIELD = re.compile(r'([^",]*)(?=,|\Z)')
 _DECIMAL = re.compile(r"[0-9]{1,10}")
 
 
@@ -128,10 +130,6 @@ def _comma_separated(text: str) -> list[str]:
         fields.append(field)
         at = match.end() + 1
     return fields
-
-
-_QUOTED_FIELD = re.compile(r'"((?:[^"]|"")*+)"(?=,|\Z)')
-_PLAIN_FIELD = re.compile(r'([^",]*)(?=,|\Z)')
 
 
 def _normal(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
