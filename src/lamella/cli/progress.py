@@ -15,7 +15,7 @@ def human_size(size: int) -> str:
     """Decimal units, as Docker prints them: ``12.8MB``."""
     value, unit = float(size), "B"
     for following in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
+        if value < 999.5:  # what rounds to 1000 is one of the next unit
             break
         value, unit = value / 1000, following
     return f"{size}B" if unit == "B" else f"{value:.3g}{unit}"
