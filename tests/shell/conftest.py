@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "GIVEN": "from the image", "EMPTY": ""}
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "GIVEN": "from the image", "EMPTY": ""}
 
 
 class Outcome(NamedTuple):
@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
 
 def _execute(argv: Sequence[str], folder: Path) -> int:
     """As a RUN does: nothing on stdin, and whatever is left running ends with it."""
-    environment = {**ENVIRONMENT, "HOME": str(folder)}
+    environment = {**ENVIRONMENT, "HOME": str(folder), "PATH": f"{folder}/bin:/usr/local/bin:/usr/bin:/bin"}
     process = subprocess.Popen(
         argv,
         cwd=folder,

@@ -154,6 +154,10 @@ STATE = [
     case("special built-in with an assignment", "A=1 :; echo \"[$A]\" > a", "echo \"[$A]\" > b"),
     case("status at the start", "true", "echo $? > a", "false || echo $? > b", "echo $? > c"),
     case("$0 and $#", "echo $0 $# > a", "cd . && echo $0 $# \"$@\" > b", "echo $- | tr -d is > c"),
+    case("command that is found elsewhere afterwards", "mkdir bin; sed --version > a; cp a b",
+         "printf '#!/bin/sh\\necho mine\\n' > bin/sed && chmod +x bin/sed && sed x > c", "sed x > d"),
+    case("command that is gone afterwards", "mkdir bin && cp /bin/true bin/expr && expr 1 = 1 > a",
+         "rm bin/expr", "expr 1 = 1 > b"),
     case("local outside", "local x=1; echo $x > a", "touch b"),
 ]
 
@@ -255,15 +259,21 @@ LEFT = [
     case("a service", "service postgresql start && touch a", "touch b", left="leave a process"),
     case("nohup", "nohup sleep 0.1", "touch b", left="leave a process"),
     case("ssh-agent", 'eval "$(ssh-agent -s)"', "touch b", left="leave a process"),
-    case("hosts file", "echo 1.2.3.4 x >> /etc/hosts", "touch b", left="/etc/hosts"),
-    case("shared memory", "touch /dev/shm/x", "test -f /dev/shm/x", left="/dev/shm"),
     case("process behind a substitution", "echo a > >(cat > a)", "touch b", left="may still be running", shell=BASH),
     case("bash unset variable in parentheses", "set -u; echo $NOT_SET", "touch b", left="may be unset", shell=BASH),
     case("bash required variable in parentheses", "cd . && echo ${NOT_SET:?}", "touch b", left="may be unset", shell=BASH),
-    Case("working directory removed", ("rm -rf /srv/app", "touch a"), "remove the working directory", folder="/srv/app/x"),
 ]
 
-ALL = [*SIMPLE, *LISTS, *COMPOUND, *STATE, *OPTIONS, *COMMENTS, *LEFT]
+#: nothing may follow the first of them, but they may follow another
+ENDS = [
+    case("hosts file", "echo 1.2.3.4 x >> /etc/hosts", "touch b", left="/etc/hosts"),
+    case("shared memory", "touch /dev/shm/x", "test -f /dev/shm/x || echo no", left="/dev/shm"),
+    Case("working directory removed", ("rm -rf /srv/app", "touch a"), "remove the working directory", folder="/srv/app/x"),
+    Case("working directory moved", ("cd .. && mv x y", "touch a"), "remove the working directory", folder="/srv/app/x"),
+    Case("working directory in a pattern", ("rm -rf /srv/*", "touch a"), "remove the working directory", folder="/srv/app"),
+]
+
+ALL = [*SIMPLE, *LISTS, *COMPOUND, *STATE, *OPTIONS, *COMMENTS, *LEFT, *ENDS]
 Run = Callable[[Sequence[str], Sequence[str]], Any]
 
 
@@ -283,7 +293,7 @@ def real_shells(shell: tuple[str, ...], posix_shells: dict[str, tuple[str, ...]]
 def test_enough_cases() -> None:
     names = [each.name for each in ALL]
     assert len(names) == len(set(names))
-    assert len(names) - len(LEFT) >= 90
+    assert sum(not each.left for each in ALL) >= 90
 
 
 @pytest.mark.parametrize("each", [each for each in ALL if not each.left], ids=lambda each: each.name)
@@ -302,16 +312,32 @@ def test_joined_does_the_same(each: Case, run_bodies: Run, posix_shells: dict[st
             assert after.status == before.status, (name, joined.text)
 
 
-@pytest.mark.parametrize("each", LEFT, ids=lambda each: each.name)
+@pytest.mark.parametrize("each", [*LEFT, *ENDS], ids=lambda each: each.name)
 def test_left_alone_with_a_reason(each: Case) -> None:
     refused = join_bodies(each.bodies, dialect_of(each.shell), folder=each.folder)
     assert isinstance(refused, Refused), refused
     assert each.left in refused.reason
-    assert join_bodies(each.bodies[::-1], dialect_of(each.shell), folder=each.folder)[0] != ""
+
+
+@pytest.mark.parametrize("each", LEFT, ids=lambda each: each.name)
+def test_left_alone_wherever_it_stands(each: Case) -> None:
+    assert isinstance(join_bodies(each.bodies[::-1], dialect_of(each.shell)), Refused)
+
+
+@pytest.mark.parametrize("each", ENDS, ids=lambda each: each.name)
+def test_may_be_the_last(each: Case) -> None:
+    assert isinstance(join_bodies(["touch a", each.bodies[0]], dialect_of(each.shell), folder=each.folder), Joined)
 
 
 def naive_and(bodies: Sequence[str]) -> str:
     return " && ".join(bodies)
+
+
+def without_hash(bodies: Sequence[str]) -> str:
+    joined = join_bodies(bodies, Dialect("sh"))
+    assert isinstance(joined, Joined)
+    assert "hash -r && " in joined.text
+    return joined.text.replace("hash -r && ", "")
 
 
 def naive_parentheses(bodies: Sequence[str]) -> str:
@@ -328,6 +354,8 @@ def naive_parentheses(bodies: Sequence[str]) -> str:
         (naive_and, "exit 0 in the middle"),
         (naive_and, "comment at the end"),
         (naive_and, "trap on exit"),
+        (without_hash, "command that is found elsewhere afterwards"),
+        (without_hash, "command that is gone afterwards"),
         (naive_parentheses, "set -e, failing"),
         (naive_parentheses, "comment at the end"),
     ],

@@ -1,4 +1,4 @@
-"""Why a body has to stay a RUN of its own, whatever is put around it.
+"""Why a body has to stay a RUN of its own, or the last of one, whatever is put around it.
 
 Between two RUNs more ends than a shell: all processes of the container, its mounts, and the files that the builder
 lays over the image for the time of one RUN (Docker: /etc/hosts, /etc/hostname, /etc/resolv.conf, /dev, /proc, /sys).
@@ -26,17 +26,21 @@ _OVERLAID = re.compile(
 _SET_LETTERS = re.compile(r"[-+][abCefhmnouvxEBHPTp]+")
 
 
-def find_hazard(script: Script, dialect: Dialect, folder: str | None = None) -> str | None:
-    """The reason, or None where the body may share a RUN with others. ``folder`` is the WORKDIR, where it is known."""
-    for found in (
-        _of_syntax(script, dialect),
-        _of_processes(script),
-        _of_parameters(script),
-        _of_builtins(script),
-        _of_files(script, folder),
-    ):
-        if found:
-            return found
+def find_hazard(script: Script, dialect: Dialect) -> str | None:
+    """Why the body cannot share a RUN with any other; None where it can."""
+    return _of_syntax(script, dialect) or _of_processes(script) or _of_parameters(script) or _of_builtins(script)
+
+
+def find_end(script: Script, folder: str | None) -> str | None:
+    """Why no other body may follow in the same RUN. ``folder`` is the WORKDIR, where it is known."""
+    overlaid = _OVERLAID.search(script.source)
+    if overlaid:
+        return f"{overlaid.group()} is laid over the image for one RUN only"
+    if folder and folder != "/":
+        moves = any(command.name in ("cd", "pushd") for command in script.commands)
+        for command in script.commands:
+            if command.program in ("rm", "rmdir", "mv") and _takes_away(command, folder, moves=moves):
+                return f"it may remove the working directory {folder}, which the next RUN gets anew"
     return None
 
 
@@ -99,18 +103,6 @@ def _set_is_known(command: Command) -> bool:
         if word is not None and not _SET_LETTERS.fullmatch(word):
             return False
     return True
-
-
-def _of_files(script: Script, folder: str | None) -> str | None:
-    overlaid = _OVERLAID.search(script.source)
-    if overlaid:
-        return f"{overlaid.group()} is laid over the image for one RUN only"
-    if folder and folder != "/":
-        moves = any(command.name in ("cd", "pushd") for command in script.commands)
-        for command in script.commands:
-            if command.program in ("rm", "rmdir", "mv") and _takes_away(command, folder, moves=moves):
-                return f"it may remove the working directory {folder}, which the next RUN would get anew"
-    return None
 
 
 def _takes_away(command: Command, folder: str, *, moves: bool) -> bool:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from lamella.shell.dialect import Dialect
 from lamella.shell.errexit import minds_errexit, sets_errexit
-from lamella.shell.hazards import find_hazard
+from lamella.shell.hazards import find_end, find_hazard
 from lamella.shell.lookup import looks_up, remembered
 from lamella.shell.parameters import read_parameters, unset_risk
-from lamella.shell.script import Script, read_script
+from lamella.shell.script import Script, is_plain, read_script
 from lamella.shell.tree import Node, Unreadable
 
 #: Linux takes 128 KiB for one argument (MAX_ARG_STRLEN)
@@ -61,12 +61,12 @@ class Refused(NamedTuple):
     body: int
 
 
-def read_body(text: str, dialect: Dialect, folder: str | None = None) -> Script | Unreadable:
-    """A body that may be joined with others, or why it has to stay alone. ``folder`` is the WORKDIR where known."""
+def read_body(text: str, dialect: Dialect) -> Script | Unreadable:
+    """A body that may be joined with others, or why it has to stay alone."""
     script = read_script(text)
     if isinstance(script, Unreadable):
         return script
-    hazard = find_hazard(script, dialect, folder)
+    hazard = find_hazard(script, dialect)
     return script if hazard is None else Unreadable(hazard, script.start)
 
 
@@ -83,9 +83,12 @@ def join_bodies(
     """
     scripts: list[Script] = []
     for index, body in enumerate(bodies):
-        script = read_body(body, dialect, folder)
+        script = read_body(body, dialect)
         if isinstance(script, Unreadable):
             return Refused(script.reason, index)
+        end = find_end(script, folder) if index < len(bodies) - 1 else None
+        if end is not None:
+            return Refused(end, index)
         scripts.append(script)
     return join_scripts(scripts, dialect, known=known)
 
@@ -93,7 +96,7 @@ def join_bodies(
 def join_scripts(
     scripts: Sequence[Script], dialect: Dialect, *, known: frozenset[str] = frozenset()
 ) -> Joined | Refused:
-    """As ``join_bodies``, for bodies that ``read_body`` has let pass."""
+    """As ``join_bodies``, for bodies that ``read_body`` has let pass and that ``find_end`` lets be followed."""
     strict = any(minds_errexit(script, dialect) for script in scripts[:-1])
     parts: list[Part] = []
     hashed: frozenset[str] = frozenset()
@@ -124,16 +127,16 @@ def _and_part(script: Script) -> Part:
 
 def _strict_part(script: Script, dialect: Dialect, *, last: bool) -> Part:
     """Between ``;`` under ``set -e``. A body that did not ask for ``-e`` must not come to feel it."""
-    feels = not script.plain or "-" in read_parameters(script)
-    if not feels and not script.changes and (last or _is_one_pipeline(script.statements[0])):
+    feels = not dialect.errexit and (not script.plain or "-" in read_parameters(script))
+    if not feels and not script.changes and (last or _fails_visibly(script.statements[-1])):
         return Part(script, "", "")
     own = script.first is not None and sets_errexit(script.first)
-    return _subshell(script, "" if own or dialect.errexit or not feels else "set +e; ")
+    return _subshell(script, "set +e; " if feels and not own else "")
 
 
-def _is_one_pipeline(node: Node) -> bool:
-    """Neither ``&&`` nor ``!``: its failure is one that ``set -e`` sees."""
-    return not any(inner.kind in ("list", "!") for inner in node.walk())
+def _fails_visibly(last: Node) -> bool:
+    """A pipeline of simple commands without ``&&`` and ``!``: its failure is one that ``set -e`` sees."""
+    return is_plain(last) and not any(node.kind in ("list", "!") for node in last.walk())
 
 
 def _subshell(script: Script, prologue: str = "") -> Part:

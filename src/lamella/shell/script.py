@@ -74,7 +74,7 @@ def read_script(text: str) -> Script | Unreadable:
         comment=comments[0] if comments else None,
         statements=statements,
         listed=several or not _only_and(last),
-        plain=not several and _is_plain(last) and not any(command.opaque for command in reader.commands),
+        plain=not several and is_plain(last) and not any(command.opaque for command in reader.commands),
         commands=tuple(reader.commands),
         changes=tuple(dict.fromkeys(reader.changes)),
     )
@@ -87,9 +87,10 @@ def _only_and(node: Node) -> bool:
     return node.kind != "list" or all(child.kind != "||" and _only_and(child) for child in node.children)
 
 
-def _is_plain(node: Node) -> bool:
+def is_plain(node: Node) -> bool:
+    """Whether ``set -e`` makes no difference inside of a statement, as far as its own text tells."""
     if node.kind in ("list", "pipeline", "redirected_statement", "negated_command"):
-        return all(child.kind in ("&&", "|", "!") or _is_plain(child) for child in node.children)
+        return all(child.kind in ("&&", "|", "!") or is_plain(child) for child in node.children)
     if node.kind in _STATEMENTS or node.kind in _ASSIGNMENTS or node.kind == "file_redirect":
         return all(_is_plain_inside(inner) for inner in node.walk() if inner.kind.endswith("_substitution"))
     return False
@@ -97,7 +98,7 @@ def _is_plain(node: Node) -> bool:
 
 def _is_plain_inside(substitution: Node) -> bool:
     inner = substitution.children[1:-1]
-    return len(inner) == 1 and _is_plain(inner[0])
+    return len(inner) == 1 and is_plain(inner[0])
 
 
 class _Reader:
@@ -148,7 +149,8 @@ def _changes_of_node(node: Node, text: str) -> tuple[str, ...]:
         name = next(child for child in node.children if child.kind == "word")
         return (f"function {text[name.start : name.end]}",)
     if node.kind in ("for_statement", "c_style_for_statement"):
-        return ("for",)
+        variables = [text[child.start : child.end] for child in node.children if child.kind == "variable_name"]
+        return (f"{variables[0]}=" if variables else "for",)
     if node.kind == "expansion" and tokens & {"=", ":="}:
         return (text[node.start : node.end],)
     if node.kind == "arithmetic_expansion" or (node.kind == "compound_statement" and "((" in tokens):
