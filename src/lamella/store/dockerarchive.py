@@ -11,7 +11,7 @@ import json
 from typing import Any, BinaryIO
 
 from lamella.errors import ImageInvalid, LamellaError, NotFound
-from lamella.layer.compression import detect_compression
+from lamella.layer.decoders import detect_compression
 from lamella.oci import mediatype
 from lamella.oci.config import parse_config
 from lamella.oci.descriptor import Descriptor

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from lamella.errors import ImageInvalid, LamellaError, NoSpace
@@ -183,26 +183,15 @@ class Mirror:
         if row is not None and row[0] == self._layout.stamp():
             return
         state = self._layout.read()
-        mirrored = connection.execute("SELECT data, problem FROM root ORDER BY position").fetchall()
+        mirrored = connection.execute("SELECT data, problem, manifest FROM root ORDER BY position").fetchall()
         wanted = [json.dumps(entry.data) for entry in state.entries]
-        fresh = wanted == [data for data, _ in mirrored] and not any(problem for _, problem in mirrored)
+        fresh = wanted == [row[0] for row in mirrored] and not any(row[1] for row in mirrored)
         if fresh and not state.stamp:
             return
-        whole = True
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if not fresh:
-                connection.execute("DELETE FROM root")
-                names: set[str | None] = set()
-                for entry, data in zip(state.entries, wanted, strict=True):
-                    # The first of equal names counts, as it does for skopeo.
-                    whole &= self._mirror(connection, entry._replace(name=None) if entry.name in names else entry, data)
-                    names.add(entry.name)
-                connection.execute(
-                    "DELETE FROM image WHERE digest NOT IN (SELECT manifest FROM root WHERE manifest NOT NULL)"
-                )
-                connection.execute("DELETE FROM image_layer WHERE manifest NOT IN (SELECT digest FROM image)")
             # What could not be read may come back, which does not show in index.json: looked at again each time.
+            whole = fresh or self._renew(connection, zip(state.entries, wanted, strict=True), mirrored)
             stamp = state.stamp if whole else ""
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (stamp,))
         except BaseException:
@@ -210,20 +199,34 @@ class Mirror:
             raise
         connection.execute("COMMIT")
 
-    def _mirror(self, connection: sqlite3.Connection, entry: IndexEntry, data: str) -> bool:
-        """Whether the image could be read."""
-        problem = picked = None
+    def _renew(
+        self, connection: sqlite3.Connection, wanted: Iterable[tuple[IndexEntry, str]], mirrored: list[Any]
+    ) -> bool:
+        """Whether every image could be read."""
+        known = {data: manifest for data, problem, manifest in mirrored if problem is None}
+        rows, names = [], set()
+        for entry, data in wanted:
+            picked, problem = known.get(data), None
+            if picked is None:
+                picked, problem = self._read_image(connection, entry.descriptor)
+            # The first of equal names counts, as it does for skopeo.
+            rows.append((None if entry.name in names else entry.name, data, picked, problem))
+            names.add(entry.name)
+        connection.execute("DELETE FROM root")
+        connection.executemany("INSERT INTO root (name, data, manifest, problem) VALUES (?, ?, ?, ?)", rows)
+        connection.execute("DELETE FROM image WHERE digest NOT IN (SELECT manifest FROM root WHERE manifest NOT NULL)")
+        connection.execute("DELETE FROM image_layer WHERE manifest NOT IN (SELECT digest FROM image)")
+        return all(problem is None for *_, problem in rows)
+
+    def _read_image(self, connection: sqlite3.Connection, root: Descriptor) -> tuple[Digest | None, str | None]:
+        """The manifest that is meant by an entry, its facts noted; or what is wrong with it."""
         try:
-            manifest = self._pick(entry.descriptor)
-            picked = manifest.digest
-            if not connection.execute("SELECT 1 FROM image WHERE digest = ?", (picked,)).fetchone():
+            manifest = self._pick(root)
+            if not connection.execute("SELECT 1 FROM image WHERE digest = ?", (manifest.digest,)).fetchone():
                 self._insert(connection, manifest, self.load(manifest))
         except LamellaError as error:
-            picked, problem = None, str(error)
-        connection.execute(
-            "INSERT INTO root (name, data, manifest, problem) VALUES (?, ?, ?, ?)", (entry.name, data, picked, problem)
-        )
-        return problem is None
+            return None, str(error)
+        return manifest.digest, None
 
     def _insert(self, connection: sqlite3.Connection, manifest: Descriptor, image: Image) -> None:
         config = image.config

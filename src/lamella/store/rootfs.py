@@ -8,7 +8,8 @@ import time
 from typing import BinaryIO
 
 from lamella.errors import InputError, LamellaError
-from lamella.layer.compression import detect_compression, open_decompressed
+from lamella.layer.compression import open_decompressed
+from lamella.layer.decoders import detect_compression
 from lamella.oci import mediatype
 from lamella.oci.config import HistoryEntry, ImageConfig, RunConfig
 from lamella.oci.descriptor import Descriptor
@@ -50,7 +51,8 @@ def import_rootfs(
             if compression in ("gzip", "zstd"):
                 packed = copy_layer(store, source, mediatype.layer_media_type(compression))
             else:
-                packed = copy_layer(store, open_decompressed(source, where), mediatype.OCI_LAYER_GZIP, recompress=True)
+                with open_decompressed(source, where) as plain:
+                    packed = copy_layer(store, plain, mediatype.OCI_LAYER_GZIP, recompress=True)
         except LamellaError as error:
             if error.where == "layer" or (error.where or "").startswith("layer:"):
                 error.where = where + (error.where or "").removeprefix("layer")

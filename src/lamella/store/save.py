@@ -162,8 +162,12 @@ def _as_gzip(store: Store, layer: Descriptor, made: dict[Digest, str]) -> Descri
     path = store.temporary_path(".gzip")
     made[layer.digest] = path  # so that it is removed whatever happens
     compressor, state, size = make_compressor("gzip"), hashlib.sha256(), 0
-    with disk_errors(path, "write an archive"), store.blobs.open_blob(layer) as stored, open(path, "xb") as file:
-        content = open_decompressed(stored, str(layer.digest))
+    with (
+        disk_errors(path, "write an archive"),
+        store.blobs.open_blob(layer) as stored,
+        open_decompressed(stored, str(layer.digest)) as content,
+        open(path, "xb") as file,
+    ):
         while True:
             chunk = content.read(_CHUNK)
             data = compressor.compress(chunk) if chunk else compressor.flush()

@@ -104,7 +104,8 @@ class _Range(io.RawIOBase):
 
 def _seekable(stream: BinaryIO, where: str, temporary: str) -> BinaryIO:
     """``stream`` itself if it is a plain file with an uncompressed archive, else a copy of its content."""
-    from lamella.layer.compression import detect_compression, open_decompressed
+    from lamella.layer.compression import open_decompressed
+    from lamella.layer.decoders import detect_compression
 
     if _is_file(stream):
         start = os.pread(stream.fileno(), 6, 0)
@@ -116,9 +117,9 @@ def _seekable(stream: BinaryIO, where: str, temporary: str) -> BinaryIO:
     except OSError as error:
         raise disk_error(error, temporary, "read the archive") from None
     try:
-        content = open_decompressed(stream, where)
-        while chunk := content.read(_CHUNK):
-            copy.write(chunk)
+        with open_decompressed(stream, where) as content:
+            while chunk := content.read(_CHUNK):
+                copy.write(chunk)
         copy.flush()
         stream.close()
     except OSError as error:
