@@ -47,7 +47,12 @@ class Docker:
     """A client of a dockerd of our own."""
 
     def __init__(self, socket: str) -> None:
-        self._env = {**os.environ, "DOCKER_HOST": f"unix://{socket}", "DOCKER_CONFIG": os.path.dirname(socket)}
+        self._env = {
+            **os.environ,
+            "DOCKER_BUILDKIT": "1",
+            "DOCKER_HOST": f"unix://{socket}",
+            "DOCKER_CONFIG": os.path.dirname(socket),
+        }
 
     def __call__(self, *words: str, stdin: bytes | None = None) -> str:
         """``docker WORDS``: its output; fails the test with its stderr unless it exits 0."""
