@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lamella.errors import NoPrivilege
+from lamella.runtime.cgroups import own_groups
 from lamella.runtime.network import hosts_file, resolver_file
 
 
@@ -37,6 +38,8 @@ class RunFolder:
             raise NoPrivilege(f"the folder for containers cannot be made: {error.strerror}", where=path) from None
         self._lock = _lock_of(path)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        with open(f"{path}/cgroup", "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(own_groups())
         resolver_file(f"{path}/resolv.conf")
         hosts_file(f"{path}/hosts")
         return owner
@@ -54,7 +57,7 @@ class RunFolder:
         path = f"{own}/{number}"
         os.mkdir(path, 0o700)
         try:
-            yield f"lamella-{owner}-{number}", path, own
+            yield _container(owner, str(number)), path, own
         finally:
             for name in os.listdir(path):
                 os.unlink(f"{path}/{name}")
@@ -86,6 +89,20 @@ class RunFolder:
                 _remove(f"{self._root}/{self._owner}")
                 os.close(self._lock)
                 self._owner = None
+
+
+def _container(owner: str, number: str) -> str:
+    return f"lamella-{owner}-{number}"
+
+
+def containers_of(folder: str) -> tuple[list[str], str]:
+    """The containers that a dead process left in its ``folder``, begun ones too, and its control groups."""
+    names = [_container(os.path.basename(folder), name) for name in os.listdir(folder) if name.isdigit()]
+    try:
+        with open(f"{folder}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            return names, file.read()
+    except FileNotFoundError:
+        return names, ""
 
 
 def _remove(path: str) -> None:

@@ -9,8 +9,9 @@ import threading
 
 from lamella.errors import Interrupted, MachineError
 from lamella.runtime.capabilities import held
+from lamella.runtime.cgroups import own_groups, remove_groups
 from lamella.runtime.failure import explain_failure
-from lamella.runtime.folder import RunFolder
+from lamella.runtime.folder import RunFolder, containers_of
 from lamella.runtime.leash import Leash
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
@@ -69,14 +70,14 @@ class OCIRunner:
         except BaseException:
             child.kill()
             child.wait()
-            self._delete(state, container)
+            self._delete(state, container, own_groups())
             raise
         finally:
             with self._mutex:
                 self._running.discard(child)
             child.close()
         if self._stopped.is_set():
-            self._delete(state, container)
+            self._delete(state, container, own_groups())
             raise Interrupted("the command was stopped")
         return status if status == 0 else explain_failure(self.name, status, log, last[0])
 
@@ -113,23 +114,24 @@ class OCIRunner:
             for child in self._running:
                 child.kill()
 
-    def _delete(self, state: str, container: str) -> None:
-        """Removes what the runtime keeps of a container that was killed: its state and its cgroups."""
-        if not os.path.isdir(f"{state}/{container}"):
-            return
-        child = self._spawn(["--root", state, "delete", "--force", container])
-        try:
-            child.relay(lambda stream, data: None)
-            child.wait()
-        finally:
-            child.close()
+    def _delete(self, state: str, container: str, groups: str) -> None:
+        """Removes what the runtime keeps of a container that was killed: its state and its control groups."""
+        if os.path.isdir(f"{state}/{container}"):
+            child = self._spawn(["--root", state, "delete", "--force", container])
+            try:
+                child.relay(lambda stream, data: None)
+                child.wait()
+            finally:
+                child.close()
+        # Killed early, the runtime knows nothing of the groups that it made.
+        remove_groups(container, groups)
 
     def recover(self) -> None:
         with self._folder.abandoned() as folders:
             for folder in folders:
-                state = f"{folder}/state"
-                for container in os.listdir(state) if os.path.isdir(state) else []:
-                    self._delete(state, container)
+                containers, groups = containers_of(folder)
+                for container in containers:
+                    self._delete(f"{folder}/state", container, groups)
 
     def close(self) -> None:
         """Removes this process's folder. Nothing may run any more."""
