@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import ImageInvalid
@@ -35,10 +36,12 @@ class Source:
 
 class Chunks:
     """The content of ``source``, which is compressed by ``name`` (or ``none``). ``out`` counts its bytes so far;
-    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's."""
+    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's. ``tap`` is given each chunk on its way,
+    and b"" at the end."""
 
     limit: int | None = None
     ratio: int | None = None
+    tap: Callable[[bytes], None] | None = None
 
     def __init__(self, source: Source, name: str, where: str) -> None:
         self._source, self._name, self._where = source, name, where
@@ -54,6 +57,8 @@ class Chunks:
             raise ImageInvalid(f"holds more than {self.limit} bytes", where=self._where)
         if self.ratio is not None and self.out > max(_RATIO_FREE, self.ratio * self._source.taken):
             raise ImageInvalid(f"unpacks to more than {self.ratio} times its size", where=self._where)
+        if self.tap is not None:
+            self.tap(data)
         return data
 
     def _decode(self, size: int) -> bytes:

@@ -8,6 +8,7 @@ Source: RFC 1952, RFC 8878; OCI image-spec layer.md names gzip and zstd.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lamella.errors import UsageError
@@ -67,10 +68,12 @@ def open_decompressed(
     limit: int | None = None,
     ratio: int | None = None,
     ahead: bool = True,
+    tap: Callable[[bytes], None] | None = None,
 ) -> BinaryIO:
     """The content of ``stream``, decompressed by what its first bytes say; several members or frames one after another
     are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first 64 MiB),
-    raises ImageInvalid naming ``where``, and so do broken and cut streams.
+    raises ImageInvalid naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece
+    as it is made, on whatever thread, and b"" at its end; it may raise.
 
     Close it before ``stream``, which stays open: with ``ahead`` a thread reads that one once some MiB have come out.
     """
@@ -79,7 +82,7 @@ def open_decompressed(
         start += more
     name = detect_compression(start)
     chunks = Chunks(Source(stream, start), name, where)
-    chunks.limit, chunks.ratio = limit, ratio
+    chunks.limit, chunks.ratio, chunks.tap = limit, ratio, tap
     return io.BufferedReader(_Reader(chunks, ahead and name != "none"), CHUNK)
 
 

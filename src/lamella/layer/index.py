@@ -7,51 +7,69 @@ from typing import BinaryIO, NamedTuple, cast
 
 from lamella.filetree.entry import Entry
 from lamella.layer.compression import CHUNK, open_decompressed
+from lamella.layer.decoders import MAGIC_SIZE, detect_compression
 from lamella.layer.read import read_entries
 from lamella.oci.digest import DiffID, Digest
 
 
 class LayerIndex(NamedTuple):
-    """``uncompressed`` is the tar's size in bytes; ``digest`` and ``size`` are those of the stored form."""
+    """``uncompressed`` is the tar's size in bytes; ``digest`` and ``size`` are those of the stored form, and
+    ``compression`` (``gzip``, ``zstd``, ``none`` …) is what its first bytes say."""
 
     diff_id: DiffID
     uncompressed: int
     entries: list[Entry]
     digest: Digest
     size: int
-
-
-class Tee:
-    """Reads from a stream and hashes what passes. ``read`` and ``readinto`` only."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._hash, self.size = stream, hashlib.sha256(), 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._hash.update(data)
-        self.size += len(data)
-        return data
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+    compression: str
 
 
 def index_layer(stream: BinaryIO, where: str) -> LayerIndex:
     """Reads a layer to its end, compressed or not. Raises ImageInvalid."""
-    blob = Tee(stream)
-    tar = Tee(open_decompressed(cast(BinaryIO, blob), where))
+    blob, tar = _Hashed(stream), _Size()
     entries: list[Entry] = []
-    for entry, content in read_entries(cast(BinaryIO, tar), where):
-        if content is not None:
-            digest = hashlib.sha256()
-            while chunk := content.read(CHUNK):
-                digest.update(chunk)
-            entries.append(entry._replace(digest=digest.hexdigest()))
-        else:
-            entries.append(entry)
-    while blob.read(CHUNK):
-        pass
+    with open_decompressed(cast(BinaryIO, blob), where, tap=tar.add) as content_stream:
+        for entry, content in read_entries(content_stream, where):
+            entries.append(entry if content is None else entry._replace(digest=content_digest(content)))
+        while blob.read(CHUNK):
+            pass
     return LayerIndex(
-        DiffID("sha256:" + tar.hexdigest()), tar.size, entries, Digest("sha256:" + blob.hexdigest()), blob.size
+        DiffID("sha256:" + tar.hash.hexdigest()),
+        tar.size,
+        entries,
+        Digest("sha256:" + blob.hash.hexdigest()),
+        blob.size,
+        detect_compression(blob.start),
     )
+
+
+def content_digest(content: BinaryIO) -> str:
+    """The sha256 of a stream's rest, as hex digits."""
+    digest = hashlib.sha256()
+    while chunk := content.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+class _Size:
+    def __init__(self) -> None:
+        self.hash, self.size = hashlib.sha256(), 0
+
+    def add(self, data: bytes) -> None:
+        self.hash.update(data)
+        self.size += len(data)
+
+
+class _Hashed(_Size):
+    """A stream that hashes what is read of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream, self.start = stream, b""
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.add(data)
+        if len(self.start) < MAGIC_SIZE:
+            self.start += data[:MAGIC_SIZE]
+        return data

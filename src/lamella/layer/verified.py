@@ -1,0 +1,31 @@
+"""A layer's content, checked against its diff ID while it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import BinaryIO
+
+from lamella.errors import ImageInvalid
+from lamella.layer.compression import open_decompressed
+from lamella.oci.digest import DiffID
+
+
+def open_layer(
+    stream: BinaryIO, diff_id: DiffID, where: str, *, limit: int | None = None, ratio: int | None = None
+) -> BinaryIO:
+    """The uncompressed tar of the blob ``stream``. Reading it to the end raises ImageInvalid where it is not the layer
+    of that diff ID; until then nothing of it should be trusted. ``limit`` and ``ratio`` are those of
+    :func:`open_decompressed`; close it before ``stream``."""
+    state = hashlib.new(diff_id.algorithm)
+
+    def check(data: bytes) -> None:
+        if data:
+            state.update(data)
+        elif (found := state.hexdigest()) != diff_id.encoded:
+            raise ImageInvalid(
+                f"the layer's content has the diff ID {diff_id.algorithm}:{found}, its image says {diff_id}",
+                where=where,
+                hint="the image is broken or forged; get it again from its source",
+            )
+
+    return open_decompressed(stream, where, limit=limit, ratio=ratio, tap=check)
