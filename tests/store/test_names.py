@@ -224,6 +224,18 @@ def test_equal_names_in_a_foreign_index(store: Store, add_image: AddImage, root:
     assert store.images.resolve("app").image_id == one.image_id
 
 
+def test_index_met_half_written(store: Store, add_image: AddImage, root: Path) -> None:
+    import threading
+
+    add_image("app", {"a": b"1"})
+    text = (root / "index.json").read_text()
+    (root / "index.json").write_text(text[:50])
+    later = threading.Timer(0.03, lambda: (root / "index.json").write_text(text))
+    later.start()
+    assert store.images.resolve("app").names == ("app:latest",)
+    later.join()
+
+
 TAGGING = """
 import sys
 from lamella.store.store import Store

@@ -22,6 +22,7 @@ from lamella.store.disk import disk_errors, sync_path, write_atomically
 _VERSION = "1.0.0"
 #: file times are not finer than this; a file changed so lately may change again without its stamp showing it
 _GRAIN_NS = 20_000_000
+_RETRIES, _RETRY_SECONDS = 4, 0.02
 
 
 class IndexEntry(NamedTuple):
@@ -128,11 +129,20 @@ class Layout:
         return f"{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}-{stat.st_size}"
 
     def read(self) -> IndexState:
-        """Raises StoreDamaged when index.json cannot be understood."""
+        """Raises StoreDamaged when index.json cannot be understood, now and a moment later: skopeo and umoci write it
+        in place, so it may be met half-written."""
+        for _ in range(_RETRIES):
+            try:
+                return self._read()
+            except StoreDamaged:
+                time.sleep(_RETRY_SECONDS)
+        return self._read()
+
+    def _read(self) -> IndexState:
         stamp, now = self.stamp(), time.time_ns()
         try:
             with disk_errors(self._index, "read the store's names"):
-                raw = _read(self._index)
+                raw = _content(self._index)
             entries = read_index(raw, self._index)
         except ImageInvalid as error:
             raise StoreDamaged(
@@ -149,7 +159,7 @@ class Layout:
         """Replaces index.json, durably. Top-level keys that others wrote stay."""
         rest: dict[str, Any] = {}
         try:
-            data = parse_json_object(_read(self._index), self._index)
+            data = parse_json_object(_content(self._index), self._index)
             rest = {key: value for key, value in data.items() if key not in {"schemaVersion", "mediaType", "manifests"}}
         except (ImageInvalid, OSError):
             pass
@@ -158,7 +168,7 @@ class Layout:
             sync_path(self.root)
 
 
-def _read(path: str) -> bytes:
+def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()
