@@ -76,7 +76,7 @@ def test_text(context: Path, lamella: Call, monkeypatch: pytest.MonkeyPatch) -> 
         "5.05kB      2  node_modules/              2 node_modules",
         "    2B      1  src/lib/x.o                5 **/*.o",
         "",
-        "in the context: 9 files, 1.24kB; used by no instruction: 3 files, 1kB",
+        "in the context: 9 files, 1.23kB; used by no instruction: 3 files, 1kB",
         "left out by .dockerignore: 4 files, 5.06kB",
     ]
     assert result.err == ""
