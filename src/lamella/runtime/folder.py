@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lamella.errors import NoPrivilege
@@ -106,9 +106,20 @@ def containers_of(folder: str) -> tuple[list[str], str]:
 
 
 def _remove(path: str) -> None:
-    import shutil
+    """Removes a folder of ours: small, and without a link in it."""
+    for folder, folders, files in os.walk(path, topdown=False):
+        for name in files:
+            _quietly(os.unlink, f"{folder}/{name}")
+        for name in folders:
+            _quietly(os.rmdir, f"{folder}/{name}")
+    _quietly(os.rmdir, path)
 
-    shutil.rmtree(path, ignore_errors=True)
+
+def _quietly(remove: Callable[[str], None], path: str) -> None:
+    try:
+        remove(path)
+    except OSError:
+        pass
 
 
 def _lock_of(path: str) -> int:

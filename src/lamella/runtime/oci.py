@@ -9,7 +9,7 @@ import threading
 
 from lamella.errors import Interrupted, MachineError
 from lamella.runtime.capabilities import held
-from lamella.runtime.cgroups import own_groups, remove_groups
+from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
 from lamella.runtime.failure import explain_failure
 from lamella.runtime.folder import RunFolder, containers_of
 from lamella.runtime.leash import Leash
@@ -28,6 +28,7 @@ class OCIRunner:
         self._program = program
         self._folder = RunFolder(state_root)
         self._leash = Leash()
+        self._groups = own_groups()
         self._host = HostFacts(
             resource.getrlimit(resource.RLIMIT_NOFILE), held(), os.path.exists("/sys/fs/cgroup/cgroup.controllers")
         )
@@ -42,6 +43,7 @@ class OCIRunner:
         return os.path.basename(self._program)
 
     def run(self, sandbox: Sandbox, output: Output) -> int:
+        threading.Thread(target=warm_up, args=(self._groups,), name="warm up", daemon=True).start()
         with self._folder.bundle() as (container, bundle, own):
             stubs = Stubs(sandbox.rootfs)
             try:
@@ -70,14 +72,14 @@ class OCIRunner:
         except BaseException:
             child.kill()
             child.wait()
-            self._delete(state, container, own_groups())
+            self._delete(state, container, self._groups)
             raise
         finally:
             with self._mutex:
                 self._running.discard(child)
             child.close()
         if self._stopped.is_set():
-            self._delete(state, container, own_groups())
+            self._delete(state, container, self._groups)
             raise Interrupted("the command was stopped")
         return status if status == 0 else explain_failure(self.name, status, log, last[0])
 
