@@ -137,3 +137,10 @@ def test_replacing_a_folder_hides_what_was_in_it(alpine: Builder) -> None:
     result = alpine.build("FROM alpine:3.20\nRUN rm -rf /etc/apk && mkdir /etc/apk && touch /etc/apk/new\n")
     tree = alpine.tree(result)
     assert [path for path in tree if path.startswith("etc/apk/")] == ["etc/apk/new"]
+
+
+def test_a_layer_that_is_still_being_packed_when_the_next_run_fails_is_not_lost(alpine: Builder) -> None:
+    text = "FROM alpine:3.20\nRUN head -c 60000000 /dev/urandom > /big\n"
+    with pytest.raises(StepFailed):
+        alpine.build(text + "RUN false\n")
+    assert [step.cached for step in alpine.build(text).steps] == [True]

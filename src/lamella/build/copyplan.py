@@ -144,7 +144,7 @@ def _expand(source: CopySource, pattern: str) -> Iterator[str]:
             return
         prefix = folder + "/" if folder else ""
         if not has_magic(rest[0]):
-            if source.lookup(prefix + rest[0]) is not None:
+            if source.lookup(follow(source.lookup, prefix + rest[0])) is not None:
                 yield from descend(prefix + rest[0], rest[1:])
             return
         where_to = follow(source.lookup, folder)

@@ -43,6 +43,9 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
         stages = Stages(request, plan, machine)
         result = _finish(request, plan, machine, stages.run(), started)
         return result._replace(looked_at=stages.looked_at())
+    except KeyboardInterrupt:
+        machine.abandon()
+        raise
     finally:
         machine.cancel()
         machine.close()
@@ -116,7 +119,7 @@ class Stages:
             try:
                 self._results[number] = self._tasks[number].result()
             except KeyboardInterrupt:
-                self._machine.cancel()
+                self._machine.abandon()
                 for task in self._tasks.values():
                     task.wait()
                 raise

@@ -34,6 +34,7 @@ class Machine:
         self.epoch = epoch
         self.started = time.time_ns() if epoch is None else min(time.time_ns(), epoch * 10**9)
         self.cancelled = threading.Event()
+        self._abandoned = threading.Event()
         self._compression = compression
         self._runtime = runtime
         self._backend = backend
@@ -41,19 +42,28 @@ class Machine:
         self._open = ExitStack()
         self._snapshotter: Snapshotter | None = None
         self._runner: Runner | None = None
-        self._views: dict[int, str] = {}
+        self._views: dict[Level | None, str] = {}
+        self._packing: list[Task[LayerRef]] = []
         self._temporary: str | None = None
         self._spooled = 0
 
     def cancel(self) -> None:
-        """Stops what runs, here and in other threads; steps that have not begun do not begin."""
+        """Stops what runs, here and in other threads; steps that have not begun do not begin. Layers of steps that
+        are done are packed to their end: the next build finds them in the cache."""
         self.cancelled.set()
         runner = self._runner  # without the lock: its holder may be busy for long
         if runner is not None:
             runner.stop()
 
+    def abandon(self) -> None:
+        """Cancels, and stops the packing too: somebody waits for the prompt."""
+        self._abandoned.set()
+        self.cancel()
+
     def close(self) -> None:
-        """Unmounts every view that was opened, and gives back what the runtime and the snapshotter hold."""
+        """Waits for the packing, unmounts every view, gives back what the runtime and the snapshotter hold."""
+        for task in self._packing:
+            task.wait()
         self._open.close()
 
     def check_cancelled(self) -> None:
@@ -98,15 +108,14 @@ class Machine:
 
     def snapshot(self, level: Level | None) -> Snapshot | None:
         """The level as files on disk: unpacks those of its layers that no snapshot holds yet."""
+        if level is None or level.snapshot is not None:
+            return level.snapshot if level is not None else None
+        chain = level.chain  # waits for the packing, which needs the lock: not to be asked while holding it
         with self._lock:
-            if level is None or level.snapshot is not None:
-                return level.snapshot if level is not None else None
-            found = self.snapshotter.find(level.chain)
-            if found is None:
-                below = self.snapshot(level.below)
-                found = self._unpack(level, below)
-            level.snapshot = found
-            return found
+            if level.snapshot is None:
+                found = self.snapshotter.find(chain)
+                level.snapshot = found or self._unpack(level, self.snapshot(level.below))
+            return level.snapshot
 
     def _unpack(self, level: Level, below: Snapshot | None) -> Snapshot:
         from lamella.layer.compression import open_decompressed
@@ -120,11 +129,11 @@ class Machine:
 
     def view(self, level: Level | None) -> str:
         """A read-only root file system of the level, there until the build ends."""
+        snapshot = self.snapshot(level)
         with self._lock:
-            key = id(level)
-            if key not in self._views:
-                self._views[key] = self._open.enter_context(self.snapshotter.view(self.snapshot(level)))
-            return self._views[key]
+            if level not in self._views:
+                self._views[level] = self._open.enter_context(self.snapshotter.view(snapshot))
+            return self._views[level]
 
     def spool(self, content: BinaryIO) -> str:
         """Writes a stream to a temporary file that goes with the build; returns its path."""
@@ -160,7 +169,7 @@ class Machine:
                         sink,
                         compression=self._compression,
                         clamp_mtime=self.epoch,
-                        cancelled=self.cancelled.is_set,
+                        cancelled=self._abandoned.is_set,
                     )
                     sink.commit(trusted=packed.blob.digest, size=packed.blob.size)
                 self.store.layers.record(packed)
@@ -172,7 +181,10 @@ class Machine:
                 raise
             return packed.ref
 
-        return Task(work, f"pack {where}")
+        task = Task(work, f"pack {where}")
+        with self._lock:
+            self._packing.append(task)
+        return task
 
 
 def content_size(entries: Iterable[Entry]) -> int:
