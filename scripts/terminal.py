@@ -9,11 +9,19 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 WIDTH = 100
 LAMELLA = os.path.join(os.path.dirname(sys.executable), "lamella")
+
+
+class Ends(NamedTuple):
+    """How many lines are shown of a long output's start and end."""
+
+    first: int
+    last: int
 
 
 class DemoFailed(Exception):
@@ -30,10 +38,10 @@ def tell(*sentences: str) -> None:
     print(flush=True)
 
 
-def lamella(*arguments: str, expect: tuple[int, ...] = (0,), limit: int | None = None, progress: bool = True) -> None:
-    """Shows a lamella command and what it prints; of long outputs only ``limit`` lines, without ``progress`` only what
-    goes to stdout."""
-    show(["lamella", *arguments], expect, limit, progress)
+def lamella(*arguments: str, expect: tuple[int, ...] = (0,), ends: Ends | None = None, progress: bool = True) -> None:
+    """Shows a lamella command and what it prints: of long outputs only the ``ends``, without ``progress`` only
+    stdout."""
+    show(["lamella", *arguments], expect, ends, progress)
 
 
 def lamella_json(*arguments: str, expect: tuple[int, ...] = (0,)) -> Any:
@@ -44,7 +52,7 @@ def lamella_json(*arguments: str, expect: tuple[int, ...] = (0,)) -> Any:
     return json.loads(done.stdout)
 
 
-def show(argv: list[str], expect: tuple[int, ...] = (0,), limit: int | None = None, progress: bool = True) -> None:
+def show(argv: list[str], expect: tuple[int, ...] = (0,), ends: Ends | None = None, progress: bool = True) -> None:
     """Prints the command as it is typed, then runs it; its output is indented."""
     print(f"$ {shlex.join(argv)}", flush=True)
     program = LAMELLA if argv[0] == "lamella" else argv[0]
@@ -57,7 +65,7 @@ def show(argv: list[str], expect: tuple[int, ...] = (0,), limit: int | None = No
             text=True,
         )
         assert process.stdout is not None
-        _indent(process.stdout, limit)
+        _indent(process.stdout, ends)
         if process.wait() not in expect:
             errors.seek(0)
             _indent(errors, None)
@@ -65,12 +73,18 @@ def show(argv: list[str], expect: tuple[int, ...] = (0,), limit: int | None = No
     print(flush=True)
 
 
-def _indent(lines: Iterable[str], limit: int | None) -> None:
+def _indent(lines: Iterable[str], ends: Ends | None) -> None:
+    kept: deque[str] = deque()
     left_out = 0
     for number, line in enumerate(lines):
-        if limit is None or number < limit:
+        if ends is None or number < ends.first:
             print(f"    {line}".rstrip(), flush=True)
-        else:
+            continue
+        kept.append(line)
+        if len(kept) > ends.last:
+            kept.popleft()
             left_out += 1
     if left_out:
-        print(f"    … and {left_out} more lines", flush=True)
+        print(f"    … {left_out:,} lines more …", flush=True)
+    for line in kept:
+        print(f"    {line}".rstrip(), flush=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from answer import http_answer
 from ledger import Ledger, Row
-from terminal import DemoFailed, heading, lamella, lamella_json, show, tell
+from terminal import DemoFailed, Ends, heading, lamella, lamella_json, show, tell
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SEED_LAYERS = {"base": 14, "added": 4, "total": 18}
@@ -96,7 +96,9 @@ def junk(ledger: Ledger) -> None:
     tell("COPY . . takes all of it. An ignore file keeps the instruction and leaves out the junk.")
     folder = "examples/context-junk"
     show([f"{folder}/make-junk"])
-    lamella("context", folder, limit=16)
+    lamella("context", folder, ends=Ends(10, 3))
+    tell("The same context with the ignore file of Dockerfile.clean, which is alike to the letter:")
+    lamella("context", "-f", f"{folder}/Dockerfile.clean", folder)
     lamella("build", "-q", "-t", "context-junk:all", folder)
     lamella("build", "-q", "-t", "context-junk:clean", "-f", f"{folder}/Dockerfile.clean", folder)
     tell("Nothing but the ignored paths may be missing:")
@@ -137,8 +139,10 @@ def go_scratch(ledger: Ledger) -> None:
 
 def listing(ledger: Ledger) -> None:
     heading("The images")
+    tell("What the proofs built and nothing names any more is removed:")
+    lamella("image", "prune", "--force", ends=Ends(0, 2))
     lamella("image", "ls")
-    tell("Every digest in the store, computed again:")
+    tell("Every digest in the store, computed anew:")
     lamella("image", "verify")
 
 
