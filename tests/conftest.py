@@ -96,4 +96,8 @@ def dockerd(require: Callable[[str], str]) -> Iterator[Docker]:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+            below = [line.split()[4] for line in mounts if f" {folder}/" in line]
+        for mount in reversed(below):  # it leaves its network namespace behind
+            subprocess.run(["umount", mount], check=False)
+        shutil.rmtree(folder)

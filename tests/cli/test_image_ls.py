@@ -14,7 +14,6 @@ import pytest
 
 from lamella.cli.text.docker import docker_age, docker_table
 from lamella.oci.config import RunConfig
-from lamella.store.save import save_docker_archive
 from lamella.store.store import Store
 
 Lamella = Callable[..., Any]
@@ -168,21 +167,24 @@ def test_inspect(lamella: Lamella, tmp_path: Path) -> None:
 @pytest.mark.root
 @pytest.mark.peer
 @pytest.mark.xdist_group("dockerd")
-@pytest.mark.usefixtures("app")
 def test_the_same_table_as_docker_prints(
-    lamella: Lamella, store_root: Path, tmp_path: Path, dockerd: Callable[..., str]
+    lamella: Lamella, tmp_path: Path, dockerd: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Store.open(str(store_root)) as store:
-        image = store.images.resolve("localhost:5000/app:1")
-        with (tmp_path / "a.tar").open("wb") as sink:
-            save_docker_archive(store, [image], sink)
+    root = tmp_path / "rootfs"
+    root.mkdir()
+    (root / "file").write_bytes(bytes(12_800_000))
+    subprocess.run(["tar", "-C", root, "-cf", tmp_path / "rootfs.tar", "file"], check=True)
+    for name, days in (("table-test:1", 3), ("localhost:5000/table-test:longer", 1000)):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(time.time()) - days * 86400))
+        lamella("import", "-m", f"{days} days", str(tmp_path / "rootfs.tar"), name)
+    lamella("save", "-o", str(tmp_path / "a.tar"), "table-test:1", "localhost:5000/table-test:longer")
     dockerd("load", "-i", str(tmp_path / "a.tar"))
-    for words in (("images", "localhost:5000/app"), ("history", "localhost:5000/app:1")):
-        theirs, ours = dockerd(*words).splitlines(), lamella(*words).out.splitlines()
-        assert [line.split() for line in ours] == [line.split() for line in theirs]
-        # Docker's client before 23 made each column at least twenty wide.
-        if "REPOSITORY   " in theirs[0] or "IMAGE          CREATED" in theirs[0]:
-            assert [line.rstrip() for line in ours] == [line.rstrip() for line in theirs]
+    for words in (("images", "*table-test"), ("history", "table-test:1")):
+        docker_words = ("images", "--filter", "reference=*table-test", "--filter", "reference=*/*table-test")
+        theirs = dockerd(*(docker_words if words[0] == "images" else words)).splitlines()
+        ours = lamella(*words).out.splitlines()
+        assert len(ours) > 1
+        assert [line.rstrip() for line in ours] == [line.rstrip() for line in theirs]
 
 
 def test_names_as_docker_splits_them(lamella: Lamella, put_image: PutImage) -> None:
