@@ -94,4 +94,5 @@ def test_the_order_of_a_layer() -> None:
         Entry("a/z", WHITEOUT), Entry("a/b", DIRECTORY), Entry("a/b/.wh", WHITEOUT), Entry("a/b/c", FILE),
         Entry("a-b", FILE),
     ]  # fmt: skip
-    assert sorted(entries[::-1], key=layer_order) == entries
+    backwards = entries[::-1]
+    assert sorted(backwards, key=layer_order) == entries
