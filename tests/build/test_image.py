@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from lamella.errors import DockerfileError
+
 Builder = Any
 
 
@@ -62,3 +66,18 @@ def test_target_builds_that_stage_only(builder: Builder) -> None:
     builder.file("a")
     text = "FROM scratch AS one\nCOPY a /a\nFROM scratch AS two\nCOPY missing /\n"
     assert len(builder.build(text, target="one").config.diff_ids) == 1
+
+
+def test_a_trigger_of_the_base_may_read_a_stage_that_nothing_else_reads(builder: Builder) -> None:
+    builder.file("a", "from the stage")
+    builder.build("FROM scratch\nONBUILD COPY --from=tools /a /b\n", tags=("base",))
+    result = builder.build("FROM scratch AS tools\nCOPY a /a\nFROM base\nLABEL x=y\n")
+    assert set(builder.tree(result)) - {""} == {"b"}
+    assert result.config.config.on_build == ()
+
+
+def test_a_trigger_that_reads_a_later_stage_is_refused(builder: Builder) -> None:
+    builder.file("a")
+    builder.build("FROM scratch\nONBUILD COPY --from=later /a /b\n", tags=("base",))
+    with pytest.raises(DockerfileError, match="stage 1"):
+        builder.build("FROM base AS first\nFROM first AS later\nCOPY a /a\n")

@@ -16,7 +16,7 @@ from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
 from lamella.build.work import Work
-from lamella.errors import ContextError, Interrupted, NotSupported
+from lamella.errors import ContextError, DockerfileError, Interrupted, NotSupported
 from lamella.events import Emit, ImageWritten, Note, ignore
 from lamella.image.assemble import assemble
 from lamella.oci.platform import normalize_platform
@@ -112,8 +112,7 @@ class Stages:
 
     def _run_side_by_side(self, order: tuple[int, ...]) -> None:
         for number in order:
-            stage = self._plan.stages[number]
-            self._tasks[number] = Task(lambda stage=stage: self._cancelling(stage), f"stage {number}")  # type: ignore[misc]
+            self._start(self._plan.stages[number])
         first_error: BaseException | None = None
         for number in order:
             try:
@@ -142,8 +141,16 @@ class Stages:
             raise
 
     def result(self, number: int) -> StageResult:
-        """A finished stage; waits for it."""
-        return self._results[number] if number in self._results else self._tasks[number].result()
+        """A finished stage; waits for it. One that nobody was seen to need (an image's ONBUILD may) starts now."""
+        if number in self._results:
+            return self._results[number]
+        with self._guard:
+            if number not in self._tasks:
+                self._start(self._plan.stages[number])
+        return self._tasks[number].result()
+
+    def _start(self, stage: Stage) -> None:
+        self._tasks[stage.number] = Task(lambda: self._cancelling(stage), f"stage {stage.number}")
 
     def _build(self, stage: Stage) -> StageResult:
         base = self.base(stage)
@@ -152,7 +159,7 @@ class Stages:
             self._machine.emit(Note("warning", warning.message, warning.where))
         work = Work(
             self._machine,
-            self.open_source,
+            lambda source, where: self.open_source(source, where, stage.number),
             use_cache=not self._request.no_cache,
             network=self._request.network,
         )
@@ -188,9 +195,12 @@ class Stages:
             )
         return value.removeprefix(IMAGE_PREFIX)
 
-    def open_source(self, source: Source, where: str) -> CopySource:
-        """What COPY reads from, made once; waits for a stage."""
+    def open_source(self, source: Source, where: str, reader: int) -> CopySource:
+        """What COPY in stage ``reader`` reads from, made once; waits for a stage."""
         if isinstance(source, SourceStage):
+            if source.number >= reader:  # only a base image's ONBUILD gets here: the plan checks the file's own
+                hint = "a stage reads from earlier ones only"
+                raise DockerfileError(f"COPY --from names stage {source.number}", where=where, hint=hint)
             level = self.result(source.number).level  # outside the guard: it may take long
         with self._guard:
             if source not in self._sources:

@@ -69,7 +69,13 @@ class _KnownStages(Stages):
         lowered = lower_stage(self._plan, stage, base.state)
         sizes: dict[int, int] = {}
         level = base.level
-        work = Work(self._machine, self.open_source, use_cache=True, network="default", only_cached=True)
+        work = Work(
+            self._machine,
+            lambda source, where: self.open_source(source, where, stage.number),
+            use_cache=True,
+            network="default",
+            only_cached=True,
+        )
         complete = base_known
         if base_known:
             level, complete = _walk(work, lowered, level, sizes)
