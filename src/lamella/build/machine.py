@@ -44,8 +44,6 @@ class Machine:
         self._runner: Runner | None = None
         self._views: dict[Level | None, str] = {}
         self._packing: list[Task[LayerRef]] = []
-        self._temporary: str | None = None
-        self._spooled = 0
 
     def cancel(self) -> None:
         """Stops what runs, here and in other threads; steps that have not begun do not begin. Layers of steps that
@@ -137,14 +135,8 @@ class Machine:
 
     def spool(self, content: BinaryIO) -> str:
         """Writes a stream to a temporary file that goes with the build; returns its path."""
-        with self._lock:
-            if self._temporary is None:
-                import tempfile
-
-                folder = os.path.join(self.store.root, "lamella", "tmp")
-                self._temporary = self._open.enter_context(tempfile.TemporaryDirectory(dir=folder))
-            self._spooled += 1
-            path = f"{self._temporary}/{self._spooled}"
+        path = self.store.temporary_path(".spool")
+        self._open.callback(_remove, path)
         with open(path, "xb") as file:
             while chunk := content.read(1 << 20):
                 file.write(chunk)
@@ -185,6 +177,11 @@ class Machine:
         with self._lock:
             self._packing.append(task)
         return task
+
+
+def _remove(path: str) -> None:
+    if os.path.exists(path):
+        os.remove(path)
 
 
 def content_size(entries: Iterable[Entry]) -> int:

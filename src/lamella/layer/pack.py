@@ -11,13 +11,12 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
 
 from lamella.errors import InputError, Interrupted, MachineError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.layer import tarformat as tar
-from lamella.layer.packed import PackedLayer, PackItem
+from lamella.layer.packed import PackedLayer, PackItem, Sink
 from lamella.layer.squeeze import BLOCK, Squeezer
 from lamella.layer.tarformat import Header, encode_file_header, encode_header
 from lamella.layer.whiteout import is_reserved, opaque_path, whiteout_path
@@ -45,7 +44,7 @@ def never() -> bool:
 
 def pack_layer(
     items: Iterable[PackItem],
-    sink: BinaryIO,
+    sink: Sink,
     *,
     compression: str = "gzip",
     level: int | None = None,

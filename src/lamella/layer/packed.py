@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lamella.filetree.entry import Entry
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import DiffID
 from lamella.oci.image import LayerRef
+
+
+class Sink(Protocol):
+    """What a layer is written to."""
+
+    def write(self, data: bytes, /) -> int | None: ...
 
 
 class PackItem(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from threading import Thread
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.layer.compression import make_compressor
 from lamella.layer.disk import write_error
+from lamella.layer.packed import Sink
 from lamella.oci.digest import DiffID, Digest
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Squeezer:
     """Write a tar, then ``finish``; ``close`` in any case. Raises what writing to the sink raises, a full disk as
     NoSpace."""
 
-    def __init__(self, sink: BinaryIO, compression: str, level: int | None) -> None:
+    def __init__(self, sink: Sink, compression: str, level: int | None) -> None:
         self._sink = sink
         self._compressor = make_compressor(compression, level)
         self._tar_hash, self._blob_hash = hashlib.sha256(), hashlib.sha256()
