@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lamella.errors import NoPrivilege
+from lamella.layer.disk import write_error
 from lamella.runtime.cgroups import own_groups
 from lamella.runtime.network import hosts_file, resolver_file
 
@@ -34,14 +34,14 @@ class RunFolder:
         path = f"{self._root}/{owner}"
         try:
             os.makedirs(f"{path}/state", mode=0o700)
+            self._lock = _lock_of(path)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            with open(f"{path}/cgroup", "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(own_groups())
+            resolver_file(f"{path}/resolv.conf")
+            hosts_file(f"{path}/hosts")
         except OSError as error:
-            raise NoPrivilege(f"the folder for containers cannot be made: {error.strerror}", where=path) from None
-        self._lock = _lock_of(path)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        with open(f"{path}/cgroup", "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(own_groups())
-        resolver_file(f"{path}/resolv.conf")
-        hosts_file(f"{path}/hosts")
+            raise write_error(error, path) from None
         return owner
 
     @contextmanager
@@ -55,7 +55,10 @@ class RunFolder:
             owner, number = self._owner, self._counter
         own = f"{self._root}/{owner}"
         path = f"{own}/{number}"
-        os.mkdir(path, 0o700)
+        try:
+            os.mkdir(path, 0o700)
+        except OSError as error:
+            raise write_error(error, path) from None
         try:
             yield _container(owner, str(number)), path, own
         finally:

@@ -8,6 +8,7 @@ import resource
 import threading
 
 from lamella.errors import Interrupted, MachineError
+from lamella.layer.disk import write_error
 from lamella.runtime.capabilities import held
 from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
 from lamella.runtime.failure import explain_failure
@@ -47,13 +48,19 @@ class OCIRunner:
         with self._folder.bundle() as (container, bundle, own):
             stubs = Stubs(sandbox.rootfs)
             try:
-                config = bundle_config(sandbox, _mounts(sandbox, stubs, own), self._host)
-                make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
-                with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
-                    json.dump(config, file, ensure_ascii=False)
+                self._prepare(sandbox, stubs, bundle, own)
                 return self._execute(container, bundle, f"{own}/state", output)
             finally:
                 stubs.remove()
+
+    def _prepare(self, sandbox: Sandbox, stubs: Stubs, bundle: str, own: str) -> None:
+        try:
+            config = bundle_config(sandbox, _mounts(sandbox, stubs, own), self._host)
+            make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
+            with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
+                json.dump(config, file, ensure_ascii=False)
+        except OSError as error:
+            raise write_error(error, error.filename or bundle) from None
 
     def _execute(self, container: str, bundle: str, state: str, output: Output) -> int:
         log = f"{bundle}/log"

@@ -11,7 +11,7 @@ from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
 from lamella.snapshot.protocol import Snapshot, Workspace
-from lamella.snapshot.table import SnapshotTable, explain
+from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.treecopy import TreeCopy
 from lamella.snapshot.upper import UpperChanges
 
@@ -25,7 +25,8 @@ class CopySnapshotter:
         self._table = SnapshotTable(root, lambda directory: None)
         self._privileged = os.geteuid() == 0
         self._empty = os.path.join(self._table.root, "empty")
-        os.makedirs(self._empty, mode=0o755, exist_ok=True)
+        with disk_errors("the folder for snapshots cannot be made"):
+            os.makedirs(self._empty, mode=0o755, exist_ok=True)
 
     def find(self, chain: ChainID) -> Snapshot | None:
         key = self._table.find(chain)
@@ -42,14 +43,13 @@ class CopySnapshotter:
         key = self._table.allocate(lower, parent.depth + 1 if parent is not None else 1)
         target = self._table.files(key)
         try:
-            os.mkdir(target, 0o755)
-            os.chmod(target, 0o755)
-            if parent is not None:
-                TreeCopy(self._privileged).copy(self._table.files(parent.key), target)
-        except BaseException as error:
+            with disk_errors("a snapshot cannot be copied"):
+                os.mkdir(target, 0o755)
+                os.chmod(target, 0o755)
+                if parent is not None:
+                    TreeCopy(self._privileged).copy(self._table.files(parent.key), target)
+        except BaseException:
             self._table.drop(key)
-            if isinstance(error, OSError):
-                raise explain(error, "a snapshot cannot be copied") from None
             raise
         return key
 

@@ -16,7 +16,7 @@ from lamella.oci.digest import ChainID
 from lamella.snapshot.lower import LowerTree
 from lamella.snapshot.overlaymount import OverlayMounts
 from lamella.snapshot.protocol import Snapshot, Workspace
-from lamella.snapshot.table import SnapshotTable, explain
+from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.upper import UpperChanges
 
 
@@ -29,7 +29,8 @@ class OverlaySnapshotter:
         self._mounts = mounts or OverlayMounts(os.path.abspath(root) + "/s")
         self._table = SnapshotTable(root, self._mounts.release)
         self._empty = os.path.join(self._table.root, "empty")
-        os.makedirs(self._empty, mode=0o755, exist_ok=True)
+        with disk_errors("the folder for snapshots cannot be made"):
+            os.makedirs(self._empty, mode=0o755, exist_ok=True)
 
     def find(self, chain: ChainID) -> Snapshot | None:
         key = self._table.find(chain)
@@ -46,20 +47,27 @@ class OverlaySnapshotter:
 
     def _allocate(self, parent: Snapshot | None) -> str:
         key = self._table.allocate(self._stack(parent), parent.depth + 1 if parent is not None else 1)
-        try:
+        with self._or_drop(key):
             os.mkdir(self._table.files(key), 0o755)
             os.chmod(self._table.files(key), 0o755)
-        except OSError as error:
-            self._table.drop(key)
-            raise explain(error, "a snapshot cannot be made") from None
         return key
+
+    @contextmanager
+    def _or_drop(self, key: str) -> Iterator[None]:
+        """Removes ``key`` when what follows fails."""
+        try:
+            with disk_errors("a snapshot cannot be made"):
+                yield
+        except BaseException:
+            self._table.drop(key)
+            raise
 
     def unpack(self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str) -> Snapshot:
         from lamella.layer.unpack import unpack_layer
 
         key = self._allocate(parent)
         target = self._table.files(key)
-        try:
+        with self._or_drop(key):
             below = [self._table.files(name) for name in self._table.lower(key)]
             unpack_layer(
                 tar,
@@ -69,9 +77,6 @@ class OverlaySnapshotter:
                 lower=LowerTree(below) if below else None,
                 privileged=True,
             )
-        except BaseException:
-            self._table.drop(key)
-            raise
         return self._snapshot(self._table.bind(key, chain))
 
     @contextmanager
@@ -82,7 +87,8 @@ class OverlaySnapshotter:
         key = self._table.allocate(self._stack(snapshot), 0)
         target = self._table.directory(key) + "/root"
         try:
-            os.mkdir(target)
+            with disk_errors("a view cannot be made"):
+                os.mkdir(target)
             # One lower directory alone is not mounted by overlayfs: the empty one below it changes nothing.
             lower = [f"{name}/fs" for name in self._table.lower(key)] + ["../empty"]
             self._mount(target, lower, None)
@@ -93,24 +99,19 @@ class OverlaySnapshotter:
     def prepare(self, parent: Snapshot | None) -> Workspace:
         key = self._allocate(parent)
         directory = self._table.directory(key)
-        try:
-            if parent is None:
-                return OverlayWorkspace(self._table, self._mounts, key, directory + "/fs")
+        if parent is None:
+            return OverlayWorkspace(self._table, self._mounts, key, directory + "/fs")
+        with self._or_drop(key):
             # The upper root directory is what the mount shows as "/": it starts as the parent's.
             copy_root_attributes(self._table.files(parent.key), directory + "/fs")
             os.mkdir(directory + "/work", 0o700)
             os.mkdir(directory + "/root", 0o755)
             self._mount(directory + "/root", [f"{name}/fs" for name in self._table.lower(key)], key)
-        except BaseException:
-            self._table.drop(key)
-            raise
         return OverlayWorkspace(self._table, self._mounts, key, directory + "/root")
 
     def _mount(self, target: str, lower: list[str], key: str | None) -> None:
-        try:
+        with disk_errors("overlayfs cannot be mounted"):
             self._mounts.mount(target, lower, key)
-        except OSError as error:
-            raise explain(error, "overlayfs cannot be mounted") from None
 
     def remove(self, chain: ChainID) -> None:
         self._table.remove(chain)

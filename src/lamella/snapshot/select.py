@@ -6,6 +6,7 @@ import os
 
 from lamella.errors import MachineError, NoPrivilege
 from lamella.snapshot.protocol import Snapshotter
+from lamella.snapshot.table import disk_errors
 
 _probed: dict[str, bool] = {}
 _MARK = "overlay-works"  # a symlink to the boot ID under which it did
@@ -15,18 +16,18 @@ def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
     """The snapshotter of the store's folder ``root`` (ROOT/lamella/snapshots; made where missing).
 
     ``backend``: ``auto`` takes ``overlay`` where it can be mounted, else ``copy``. Call ``enter_private_mounts`` first,
-    so that no mount outlives this process. Raises NoPrivilege where ``overlay`` was asked for and cannot be had, or the
-    folder cannot be written; MachineError for an unknown backend."""
+    so that no mount outlives this process. What dead processes left is removed. Raises NoPrivilege where ``overlay``
+    was asked for and cannot be had, or the folder cannot be written; NoSpace; MachineError for an unknown backend."""
     if backend not in ("auto", "overlay", "copy"):
         raise MachineError(f"unknown snapshot backend {backend!r}", hint="one of auto, overlay, copy")
-    try:
+    with disk_errors("the folder for snapshots cannot be made"):
         os.makedirs(root, mode=0o711, exist_ok=True)
-    except OSError as error:
-        raise NoPrivilege(f"the folder for snapshots cannot be made: {error.strerror}", where=root) from None
     if backend != "copy" and overlay_works(root):
         from lamella.snapshot.overlay import OverlaySnapshotter
 
-        return OverlaySnapshotter(os.path.join(root, "overlay"))
+        overlay = OverlaySnapshotter(os.path.join(root, "overlay"))
+        overlay.recover()
+        return overlay
     if backend == "overlay":
         raise NoPrivilege(
             "overlayfs cannot be mounted here",
@@ -35,7 +36,9 @@ def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
         )
     from lamella.snapshot.copy import CopySnapshotter
 
-    return CopySnapshotter(os.path.join(root, "copy"))
+    copy = CopySnapshotter(os.path.join(root, "copy"))
+    copy.recover()
+    return copy
 
 
 def overlay_works(root: str) -> bool:

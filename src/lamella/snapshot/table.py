@@ -34,9 +34,10 @@ class SnapshotTable:
         self._counter = 0
         self._mutex = threading.Lock()
         self._known: dict[str, tuple[int, tuple[str, ...]]] = {}
-        for name in ("s", "chains", "owners"):
-            os.makedirs(os.path.join(self.root, name), mode=0o711, exist_ok=True)
-        self._owner, self._owner_lock = self._register()
+        with disk_errors("the folder for snapshots cannot be made"):
+            for name in ("s", "chains", "owners"):
+                os.makedirs(os.path.join(self.root, name), mode=0o711, exist_ok=True)
+            self._owner, self._owner_lock = self._register()
 
     # who
 
@@ -87,14 +88,11 @@ class SnapshotTable:
         with self._mutex:
             self._counter += 1
             key = f"{self._owner}.{self._counter:x}"
-        try:
-            with self.locked():
-                if lower and not os.path.isdir(self.files(lower[0])):
-                    raise _gone(lower[0])
-                os.mkdir(self.directory(key), 0o700)
-                self._note(key, depth, lower)
-        except OSError as error:
-            raise explain(error, "a snapshot cannot be made") from None
+        with disk_errors("a snapshot cannot be made"), self.locked():
+            if lower and not os.path.isdir(self.files(lower[0])):
+                raise _gone(lower[0])
+            os.mkdir(self.directory(key), 0o700)
+            self._note(key, depth, lower)
         return key
 
     def _note(self, key: str, depth: int, lower: tuple[str, ...]) -> None:
@@ -145,7 +143,7 @@ class SnapshotTable:
             os.lstat(self._chain(chain))
         except FileNotFoundError:
             return None
-        with self.locked():
+        with disk_errors("the snapshot cannot be held"), self.locked():
             key = self._bound(chain)
             if key is not None:
                 self._pin(key)
@@ -164,7 +162,7 @@ class SnapshotTable:
 
     def bind(self, key: str, chain: ChainID) -> str:
         """Returns the key that ``chain`` is bound to from now on: the one that was there first stays."""
-        with self.locked():
+        with disk_errors("the snapshot cannot be named"), self.locked():
             while True:
                 try:
                     os.symlink(key, self._chain(chain))
@@ -253,6 +251,15 @@ class _Gone(MachineError):
 
 def _gone(key: str) -> _Gone:
     return _Gone("the snapshot was removed while it was to be used", where=key, hint="run it again")
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Tells an OSError in this project's words: ``what`` happened because of it."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, what) from None
 
 
 def explain(error: OSError, what: str) -> LamellaError:
