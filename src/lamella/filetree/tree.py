@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
-from lamella.filetree.trie import Node, Trie
+from lamella.filetree.trie import Folder, Trie
 
 Tree = Mapping[str, Entry]
 
@@ -113,20 +113,22 @@ def _apply(trie: Trie, entries: Iterable[Entry]) -> None:
 
 
 def _collect(trie: Trie) -> dict[str, Entry]:
+    """The tree of ``trie``, which is used up."""
     tree: dict[str, Entry] = {}
     first: dict[int, str] = {}
-    stack: list[tuple[str, Node]] = [("", trie.root)]
+    stack: list[tuple[str, Folder | Entry]] = [("", trie.root)]
     while stack:
         path, node = stack.pop()
-        entry = node.entry
-        if entry is not None:
-            if entry.kind != DIRECTORY:
-                # Names of one file share one entry object.
-                name = first.setdefault(id(entry), path)
-                if name != path:
-                    entry = _as_link(entry, path, name)
-            tree[path] = entry if entry.path == path else entry._replace(path=path)
-        if node.children:
+        if isinstance(node, Folder):
+            if node.entry is not None:
+                tree[path] = node.entry if node.entry.path == path else node.entry._replace(path=path)
             prefix = path + "/" if path else ""
-            stack.extend((prefix + name, node.children[name]) for name in sorted(node.children, reverse=True))
+            names = node.names
+            stack.extend((prefix + name, names[name]) for name in sorted(names, reverse=True))
+            node.names = {}
+            continue
+        if id(node) in trie.linked and (name := first.setdefault(id(node), path)) != path:
+            tree[path] = _as_link(node, path, name)
+        else:
+            tree[path] = node if node.path == path else node._replace(path=path)
     return tree

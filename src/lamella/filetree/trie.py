@@ -8,22 +8,26 @@ from lamella.filetree.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
 _MAX_LINKS = 40  # as the kernel
 
 
-class Node:
-    """``children`` is None for anything but a directory. The root's entry is None where no layer brings one."""
+class Folder:
+    """A directory: its entry (the root's is None where no layer brings one) and what is in it. Anything else than a
+    directory is its entry, for a million of them take memory."""
 
-    __slots__ = ("children", "entry")
+    __slots__ = ("entry", "names")
 
-    def __init__(self, entry: Entry | None, children: dict[str, Node] | None) -> None:
+    def __init__(self, entry: Entry | None) -> None:
         self.entry = entry
-        self.children = children
+        self.names: dict[str, Folder | Entry] = {}
 
 
 class Trie:
-    """Mutable. Names of one hard-linked file hold the very same entry object."""
+    """Mutable. The names of one hard-linked file hold the very same entry object."""
 
     def __init__(self) -> None:
-        self.root = Node(None, {})
-        self._known: tuple[str, Node] | None = None  # the last parent: members come directory by directory
+        self.root = Folder(None)
+        #: identities of the entries that have, or once had, several names
+        self.linked: set[int] = set()
+        self._path = ""  # the last directory that was put into: members come directory by directory
+        self._names = self.root.names
 
     def put(self, entry: Entry) -> None:
         """Adds or replaces; missing parents are made. Raises ImageInvalid for a hard link that leads nowhere."""
@@ -32,108 +36,101 @@ class Trie:
             self.root.entry = entry
             return
         parent, _, name = path.rpartition("/")
-        children = self._directory(parent)
+        if parent != self._path:
+            folder = self._walk(parent, True)
+            assert folder is not None
+            self._path, self._names = parent, folder.names
+        names = self._names
+        old = names.get(name)
         if kind == DIRECTORY:
-            node = children.get(name)
-            if node is not None and node.children is not None:
-                node.entry = entry
-            else:
-                self._known = None
-                children[name] = Node(entry, {})
-            return
-        if kind == HARDLINK:
-            target = self._target(entry)
-            if target is children.get(name):
+            if isinstance(old, Folder):
+                old.entry = entry
                 return
-            if _holds(children.get(name), target):
+            names[name] = Folder(entry)
+        elif kind == HARDLINK:
+            target = self._target(entry)
+            if target is old:
+                return
+            if isinstance(old, Folder) and _holds(old, target):
                 raise _nowhere(entry)
-            assert target.entry is not None  # only the root may lack one
-            entry = target.entry
-        old = children.get(name)
-        if old is not None and old.children is not None:
-            self._known = None
-        children[name] = Node(entry, None)
+            names[name] = target
+            self.linked.add(id(target))
+        else:
+            names[name] = entry
+        if old is not None:
+            self._forget()
 
     def remove(self, path: str) -> None:
         """Removes ``path`` and all below it; nothing happens where there is nothing."""
         parent, _, name = path.rpartition("/")
-        node = self.find(parent)
-        if node is not None and node.children is not None and node.children.pop(name, None) is not None:
-            self._known = None
+        folder = self._walk(parent, False)
+        if folder is not None and folder.names.pop(name, None) is not None:
+            self._forget()
 
     def empty(self, path: str) -> None:
         """Removes all below the directory ``path``."""
-        node = self.find(path)
-        if node is not None and node.children:
-            node.children.clear()
-            self._known = None
+        folder = self._walk(path, False)
+        if folder is not None:
+            folder.names.clear()
+            self._forget()
 
-    def find(self, path: str) -> Node | None:
-        """The directory at ``path``, links followed; None where there is none."""
-        return self._walk(path, False)
+    def _forget(self) -> None:
+        self._path, self._names = "", self.root.names
 
-    def _directory(self, path: str) -> dict[str, Node]:
-        if self._known is not None and self._known[0] == path:
-            node: Node | None = self._known[1]
-        else:
-            node = self._walk(path, True)
-        assert node is not None and node.children is not None
-        self._known = (path, node)
-        return node.children
-
-    def _walk(self, path: str, make: bool) -> Node | None:
-        trail = [self.root]
-        names: list[str] = []  # real names of the trail, below the root
+    def _walk(self, path: str, make: bool) -> Folder | None:
+        """The directory at ``path``, links followed inside the root. What is missing, or is no directory, is made if
+        ``make`` says so; else the answer is None."""
+        folder = self.root
+        above: list[Folder] = []
+        real: list[str] = []  # the names of the trail, below the root
         pending = path.split("/")[::-1] if path else []
         links = 0
         while pending:
             name = pending.pop()
-            if name == "..":
-                if names:
-                    names.pop()
-                    trail.pop()
-                continue
-            if name in ("", "."):
-                continue
-            children = trail[-1].children
-            assert children is not None
-            node = children.get(name)
-            if node is not None and node.entry is not None and node.entry.kind == SYMLINK:
-                links += 1
-                if links > _MAX_LINKS:
-                    raise ImageInvalid("too many symbolic links, or a loop of them", where=path)
-                target = node.entry.link
-                if target.startswith("/"):
-                    del trail[1:], names[:]
-                pending.extend(target.split("/")[::-1])
-                continue
-            names.append(name)
-            if node is None or node.children is None:
+            node = folder.names.get(name)
+            if not isinstance(node, Folder):
+                if name == "..":
+                    if real:
+                        real.pop()
+                        folder = above.pop()
+                    continue
+                if name in ("", "."):
+                    continue
+                if node is not None and node.kind == SYMLINK:
+                    links += 1
+                    if links > _MAX_LINKS:
+                        raise ImageInvalid("too many symbolic links, or a loop of them", where=path)
+                    if node.link.startswith("/"):
+                        folder = self.root
+                        del above[:], real[:]
+                    pending.extend(node.link.split("/")[::-1])
+                    continue
                 if not make:
                     return None
-                node = Node(Entry("/".join(names), DIRECTORY, 0o755), {})
-                children[name] = node
-            trail.append(node)
-        return trail[-1]
+                node = folder.names[name] = Folder(Entry("/".join([*real, name]), DIRECTORY, 0o755))
+            above.append(folder)
+            real.append(name)
+            folder = node
+        return folder
 
-    def _target(self, entry: Entry) -> Node:
+    def _target(self, entry: Entry) -> Entry:
         parent, _, name = entry.link.rpartition("/")
-        folder = self.find(parent)
-        node = folder.children.get(name) if folder is not None and folder.children is not None else None
-        if node is None or node.children is not None:
+        folder = self._walk(parent, False)
+        node = folder.names.get(name) if folder is not None else None
+        if node is None or isinstance(node, Folder):
             raise _nowhere(entry)
         return node
 
 
-def _holds(node: Node | None, wanted: Node) -> bool:
-    """Whether ``wanted`` lies somewhere below ``node``, which is about to be replaced."""
-    todo = [node] if node is not None else []
+def _holds(folder: Folder, wanted: Entry) -> bool:
+    """Whether ``wanted`` has a name somewhere below ``folder``, which is about to be replaced."""
+    todo = [folder]
     while todo:
-        children = todo.pop().children
-        if children:
-            if wanted in children.values():
+        for node in todo.pop().names.values():
+            if node is wanted:
                 return True
-            todo += children.values()
+            if isinstance(node, Folder):
+                todo.append(node)
     return False
 
 
