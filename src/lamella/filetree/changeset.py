@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lamella.filetree.entry import DIRECTORY, HARDLINK, OPAQUE, WHITEOUT, Entry
+from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
 from lamella.filetree.tree import Tree, order, resolved
 
 #: the fields that are compared, in the order they are reported
@@ -79,12 +79,13 @@ def hardlink_groups(tree: Tree) -> dict[str, frozenset[str]]:
 
 def changes_as_layer(a: Tree, b: Tree) -> list[Entry]:
     """The entries of a layer that makes ``b`` out of ``a``: in each directory whiteouts first, then what is new or
-    changed. A changed group of hard links is written whole, for links do not reach over layers."""
+    changed. A changed group of hard links is written whole, for links do not reach over layers. Files whose digests
+    are not known count as changed, unless both trees hold the very same entry."""
     groups_a, groups_b = hardlink_groups(a), hardlink_groups(b)
     written: set[str] = set()
     for path, after in b.items():
         before = a.get(path)
-        if before is None or resolved(a, before) != resolved(b, after) or _regrouped(path, groups_a, groups_b, b):
+        if before is None or not _is_same(a, before, b, after) or _regrouped(path, groups_a, groups_b, b):
             written |= groups_b.get(path, frozenset((path,)))
     removed = [
         Entry(path, WHITEOUT) for path in a if path not in b and path and _parent_is_directory(b, a[path].parent)
@@ -92,6 +93,14 @@ def changes_as_layer(a: Tree, b: Tree) -> list[Entry]:
     entries = removed + [b[path] for path in written]
     entries.sort(key=layer_order)
     return entries
+
+
+def _is_same(a: Tree, before: Entry, b: Tree, after: Entry) -> bool:
+    file_a = a[before.link] if before.kind == HARDLINK else before
+    file_b = b[after.link] if after.kind == HARDLINK else after
+    if file_a is file_b:
+        return True
+    return file_a._replace(path="") == file_b._replace(path="") and (file_a.kind != FILE or file_a.digest != "")
 
 
 def _regrouped(path: str, a: dict[str, frozenset[str]], b: dict[str, frozenset[str]], tree: Tree) -> bool:

@@ -33,6 +33,8 @@ def assemble(
 
     ``platform`` and ``author`` are the base's where None. The image's blobs to store are ``config.raw`` and
     ``manifest.raw``."""
+    if base is not None:
+        validate(base, str(base.manifest.digest))
     below = () if base is None else base.layers
     if platform is None:
         platform = base.config.platform if base is not None else Platform("linux", "amd64")

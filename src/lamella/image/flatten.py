@@ -11,7 +11,8 @@ from lamella.filetree.tree import apply_layer, merge_layers
 
 def flatten(lower: Iterable[Iterable[Entry]], layers: Iterable[Iterable[Entry]]) -> list[Entry]:
     """The entries of the one layer that does on ``lower`` what ``layers`` do (each bottom first): in the order to pack
-    them, with whiteouts only of what ``lower`` holds. Raises ImageInvalid."""
+    them, with whiteouts only of what ``lower`` holds. Entries should have content digests, or files that came back as
+    they were are kept a second time. Raises ImageInvalid."""
     before = merge_layers(lower)
     after = dict(before)
     for entries in layers:
