@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -83,12 +84,34 @@ def run_bodies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[s
     return run
 
 
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
 @pytest.fixture(scope="session")
-def posix_shells() -> dict[str, tuple[str, ...]]:
-    """What /bin/sh may be, as far as installed here: Debian's dash, BusyBox's ash, bash in its POSIX mode."""
+def posix_shells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, ...]]:
+    """What /bin/sh may be, as far as found here: Debian's dash, BusyBox's ash (Debian's and Alpine's), bash as sh."""
     found = {
         "dash": ("dash", "-c"),
         "busybox": ("busybox", "sh", "-c"),
         "bash as sh": ("bash", "--posix", "-c"),
     }
-    return {name: argv for name, argv in found.items() if shutil.which(argv[0])}
+    shells = {name: argv for name, argv in found.items() if shutil.which(argv[0])}
+    return shells | _alpine(tmp_path_factory.mktemp("alpine"))
+
+
+def _alpine(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Alpine's own shell, run by its own loader, where its root file system is at hand."""
+    bases = Path(os.environ.get("LAMELLA_TEST_BASES") or REPOSITORY.parent / "shared" / "bases")
+    archive = bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz"
+    if not archive.is_file():
+        return {}
+    found = []
+    with tarfile.open(archive) as tar:
+        for name in ("./lib/ld-musl-x86_64.so.1", "./bin/busybox"):
+            member = tar.extractfile(name)
+            assert member is not None
+            path = folder / Path(name).name
+            path.write_bytes(member.read())
+            path.chmod(0o755)
+            found.append(str(path))
+    return {"alpine": (*found, "sh", "-c")}

@@ -40,7 +40,9 @@ commands = st.sampled_from(
         "sed -n 1p log",
     ]
 )
-glue = st.sampled_from([" && ", " && \\\n    ", " \\\n && ", "; \\\n\t", "; ", " || ", " && \\\n    # inside\n    ", "; \\\n\n  "])
+glue = st.sampled_from(
+    [" && ", " && \\\n    ", " \\\n && ", "; \\\n\t", "; ", " || ", " && \\\n    # inside\n    ", "; \\\n\n  "]
+)
 
 
 @st.composite
@@ -55,14 +57,12 @@ items = st.one_of(
     bodies().map(lambda text: f"RUN {text}"),
     bodies().map(lambda text: f"RUN {text}"),
     bodies().map(lambda text: f"run \\\n  # in front\n  {text}"),
-    st.sampled_from(
-        ["# between", "  # indented", "", "EXPOSE 80", "# of the port\nEXPOSE 81", "LABEL a=b \\\n  c=d", "CMD x", "ENV A=1",
-         "# lamella: layer", "# lamella: ignore=all"]
-    ),
-)  # fmt: skip
-dockerfiles = st.tuples(
-    st.lists(items, min_size=2, max_size=7), st.sampled_from(["\n", "\r\n"]), st.booleans()
-).map(lambda drawn: drawn[1].join(["FROM a", *"\n".join(drawn[0]).split("\n")]) + (drawn[1] if drawn[2] else ""))
+    st.sampled_from(["# between", "  # indented", "", "# lamella: layer", "# lamella: ignore=all", "ENV A=1"]),
+    st.sampled_from(["EXPOSE 80", "# of the port\nEXPOSE 81", "LABEL a=b \\\n  c=d", "CMD x"]),
+)
+dockerfiles = st.tuples(st.lists(items, min_size=2, max_size=7), st.sampled_from(["\n", "\r\n"]), st.booleans()).map(
+    lambda drawn: drawn[1].join(["FROM a", *"\n".join(drawn[0]).split("\n")]) + (drawn[1] if drawn[2] else "")
+)
 
 
 def runs(document: Document) -> list[str]:
@@ -75,7 +75,7 @@ def comments(document: Document) -> Counter[str]:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(text=dockerfiles, pick=st.integers(0, 2))
+@given(text=dockerfiles, pick=st.integers(0, 3))
 def test_pass_keeps_the_meaning(
     text: str,
     pick: int,

@@ -57,6 +57,11 @@ simple = st.sampled_from(
         ": ${x:=7}",
         "test $((x += 1)) -gt 0",
         "touch 'a b' *.none",
+        "cd d > out",
+        "mkdir e && cd e 2> err",
+        "x=5 > out",
+        "umask 027 2>&1",
+        "! cd d > out",
     ]
 )
 
@@ -67,6 +72,8 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         pair.map(" && ".join),
         pair.map(" || ".join),
         pair.map("; ".join),
+        pair.map(lambda two: f"{two[0]} > out && {two[1]} < log | cat >> log2"),
+        pair.map(lambda two: f"{two[0]} | cat && {two[1]} >> log || true"),
         pair.map(lambda two: f"if {two[0]}; then {two[1]}; fi"),
         pair.map(lambda two: f"if {two[0]}; then {two[1]}; else echo else >> log; fi"),
         inner.map(lambda one: f"({one})"),
@@ -88,17 +95,20 @@ body = st.one_of(
 
 #: not only what a grammar thinks of: pieces in any order, as far as shells take them
 TOKENS = (
+    ">> log;| cat;2> err;cd d > out;"
     "true;false;echo a >> log;echo b>>log;&&;||;SEMI;(;);{;};!;if;then;else;fi;do;done;';\";\\;#;|;cd d;x=1;"
     "echo $x >> log;exit 3;set -e;set +e;case x in;x);esac;$(;`;for i in 1 2;$((1+1));[;];break;mkdir -p d;<;log;>;"
     "not_a_command;${x:-y};export x=2;f();f"
-).split(";")
-soup = st.lists(st.sampled_from(TOKENS), min_size=2, max_size=8).map(lambda words: " ".join(words).replace("SEMI", ";"))
+)
+soup = st.lists(st.sampled_from(TOKENS.split(";")), min_size=2, max_size=8).map(
+    lambda words: " ".join(words).replace("SEMI", ";")
+)
 
 Run = Callable[[Sequence[str], Sequence[str]], Any]
 
 
 @QUICK
-@given(bodies=st.lists(body, min_size=2, max_size=4), pick=st.integers(0, 2))
+@given(bodies=st.lists(body, min_size=2, max_size=4), pick=st.integers(0, 3))
 @example(bodies=["set -e; false; echo no >> log", "echo b >> log"], pick=0)
 @example(bodies=["false || true; mkdir d && cd d", "set -e; true", "echo c >> log"], pick=1)
 def test_joined_does_the_same(
@@ -111,7 +121,7 @@ def test_joined_does_the_same(
 
 
 @QUICK
-@given(bodies=st.lists(soup, min_size=2, max_size=3), pick=st.integers(0, 2))
+@given(bodies=st.lists(soup, min_size=2, max_size=3), pick=st.integers(0, 3))
 def test_whatever_is_read_is_read_as_shells_do(
     bodies: list[str], pick: int, run_bodies: Run, posix_shells: dict[str, tuple[str, ...]]
 ) -> None:

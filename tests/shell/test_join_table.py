@@ -17,7 +17,7 @@ STRICT_SH = ("/bin/sh", "-ec")
 
 
 class Case(NamedTuple):
-    """``left`` is a part of the reason where the bodies must be left alone. ``shell`` is a SHELL instruction's words."""
+    """``left`` is a part of the reason where the bodies must be left alone. ``shell`` are SHELL's words."""
 
     name: str
     bodies: tuple[str, ...]
@@ -43,7 +43,7 @@ SIMPLE = [
     case("single and double quotes", "echo 'a && b; c' > a", 'echo "x || y # z" > b', "echo 'it'\"'\"'s' > c"),
     case("escaped operators", "echo a\\&\\&b\\;c\\|d > a", "echo \\# no comment > b"),
     case("escaped blanks", "echo a > x\\ y", "cat x\\ y > z\\ "),
-    case("dollar in quotes", "echo '$GIVEN' \"$GIVEN\" \"\\$GIVEN\" > a", "echo $GIVEN > b"),
+    case("dollar in quotes", 'echo \'$GIVEN\' "$GIVEN" "\\$GIVEN" > a', "echo $GIVEN > b"),
     case("unicode", "echo 'grüß dich 안녕' > 안녕", "cat 안녕 > b && echo '→ && ←' >> b", "echo ä; echo ö > ö"),
     case("globbing", "touch a1 a2 b1", "rm a* && ls > list", "echo ? > one; echo [ab]* > two"),
     case("braces are words of their own", "mkdir -p x/{a,b}", "find x -type d | sort > list"),
@@ -54,11 +54,11 @@ SIMPLE = [
     case("negation that fails", "echo a > a", "! true", "echo b > b"),
     case("test command", "[ -f a ] || touch a", "[ -f a ] && [ ! -f b ] && touch b", "test -f b && touch c"),
     case("arithmetic", "echo $((1 + 2 * 3)) > a", "test $((7 % 4)) -eq 3 && echo $((1 << 4)) $((1 & 3)) > b"),
-    case("command substitution", "echo $(echo a; echo b) > a", "echo `echo c` > b && test \"$(cat b)\" = c"),
+    case("command substitution", "echo $(echo a; echo b) > a", 'echo `echo c` > b && test "$(cat b)" = c'),
     case("substitution that fails", "x=$(false; echo a) && echo $x > a", "echo $(exit 3) b > b", "echo c > c"),
     case("awk and sed programs", "printf '1 2\\n3 4\\n' > f", "awk '{ print $2; s += $1 } END { print s }' f > g"),
     case("find -exec", "touch a.o b.c", "find . -name '*.o' -exec rm {} \\;", "find . -name '*.c' -exec touch c +"),
-    case("prefix assignment", "A=1 sh -c 'echo $A' > a", "echo \"[$A]\" > b"),
+    case("prefix assignment", "A=1 sh -c 'echo $A' > a", 'echo "[$A]" > b'),
     case("symlinks and modes", "touch f && chmod 640 f", "ln -s f l && chmod u+x f", "ln f h; chmod 4755 h"),
     case("a name with equals sign", "echo a=b > a", "env A=b sh -c 'echo $A' > b"),
 ]
@@ -83,16 +83,22 @@ LISTS = [
 
 COMPOUND = [
     case("if", "if [ ! -f a ]; then touch a; else touch b; fi", "if [ -f a ]; then echo x > a; fi", "touch c"),
-    case("if with a list before", "x=1; if true; then echo $x > a; fi", "echo \"[$x]\" > b"),
+    case("if with a list before", "x=1; if true; then echo $x > a; fi", 'echo "[$x]" > b'),
     case("if without else that is not taken", "if false; then touch a; fi", "touch b"),
     case("if whose body fails", "if true; then false; fi", "touch b"),
-    case("case", "case $GIVEN in *image) touch a;; *) touch b;; esac", "case x in (y) ;; a|b) touch c ;; esac; touch d"),
-    case("for", "for f in a b c; do touch $f; done", "echo \"[$f]\" > f", "for f in *; do echo $f; done > list"),
-    case("for in the first and last body", "for i in 1 2; do echo $i >> n; done", "for i in 3 4; do echo $i >> n; done"),
-    case("while read", "printf 'a\\nb\\n' > l", "while read line; do touch \"x$line\"; done < l", "echo \"[$line]\" > o"),
-    case("while and break", "i=0; while true; do i=$((i+1)); [ $i = 3 ] && break; done; echo $i > i", "echo \"[$i]\" > j"),
+    case(
+        "case", "case $GIVEN in *image) touch a;; *) touch b;; esac", "case x in (y) ;; a|b) touch c ;; esac; touch d"
+    ),
+    case("for", "for f in a b c; do touch $f; done", 'echo "[$f]" > f', "for f in *; do echo $f; done > list"),
+    case(
+        "for in the first and last body", "for i in 1 2; do echo $i >> n; done", "for i in 3 4; do echo $i >> n; done"
+    ),
+    case("while read", "printf 'a\\nb\\n' > l", 'while read line; do touch "x$line"; done < l', 'echo "[$line]" > o'),
+    case(
+        "while and break", "i=0; while true; do i=$((i+1)); [ $i = 3 ] && break; done; echo $i > i", 'echo "[$i]" > j'
+    ),
     case("until", "until [ -f a ]; do touch a; done", "touch b"),
-    case("loop at the end of a pipe", "printf 'a\\nb\\n' | while read x; do touch $x; done", "echo \"[$x]\" > o"),
+    case("loop at the end of a pipe", "printf 'a\\nb\\n' | while read x; do touch $x; done", 'echo "[$x]" > o'),
     case("function", "f() { echo $1 >> log; }; f a; f b", "f c || echo none >> log", "echo end >> log"),
     case("function that fails", "f() { false; echo x >> log; return 3; }; f", "touch b"),
     case("function named as a command", "cat() { echo mine; }; cat > a", "echo theirs > b; cat b > c"),
@@ -113,32 +119,43 @@ STATE = [
     case("pushd", "mkdir d", "pushd d && touch a", "touch b", shell=BASH),
     case("export", "export A=1 && sh -c 'echo $A' > a", "sh -c 'echo [$A]' > b"),
     case("export of what is given", "export GIVEN=mine; echo $GIVEN > a", "echo $GIVEN > b"),
-    case("assignment", "A=1; echo $A > a", "echo \"[$A]\" > b", "A=2 && echo $A > c"),
-    case("assignment from a substitution", "V=$(echo 1.2.3) && echo $V > a", "echo \"[$V]\" > b"),
-    case("PATH", "mkdir bin && printf '#!/bin/sh\\necho mine\\n' > bin/ls && chmod +x bin/ls", "PATH=$PWD/bin:$PATH; ls > a",
-         "ls > b"),
+    case("assignment", "A=1; echo $A > a", 'echo "[$A]" > b', "A=2 && echo $A > c"),
+    case("assignment from a substitution", "V=$(echo 1.2.3) && echo $V > a", 'echo "[$V]" > b'),
+    case(
+        "PATH",
+        "mkdir bin && printf '#!/bin/sh\\necho mine\\n' > bin/ls && chmod +x bin/ls",
+        "PATH=$PWD/bin:$PATH; ls > a",
+        "ls > b",
+    ),
     case("IFS", "IFS=:; set -- a:b; echo $1 > a; x=1:2; echo $x > b", "x=1:2; echo $x > c"),
-    case("unset", "unset GIVEN; echo \"[$GIVEN]\" > a", "echo \"[$GIVEN]\" > b"),
+    case("unset", 'unset GIVEN; echo "[$GIVEN]" > a', 'echo "[$GIVEN]" > b'),
     case("readonly", "readonly R=1; echo $R > a", "R=2; echo $R > b"),
     case("umask", "umask 077; touch a", "touch b; mkdir d", "umask 002 && touch c"),
     case("ulimit", "ulimit -f 10; ulimit -f > a", "ulimit -f > b"),
     case("set -f", "touch a; set -f; echo * > b", "echo * > c"),
     case("set -C", "echo a > a; set -C; echo b > a || echo kept > c", "echo b > a"),
-    case("set positional", "set -- x y; echo $# $1 > a", "echo $# \"[$1]\" > b"),
-    case("shift", "set -- a b c && shift && echo $* > a", "echo \"$#$*\" > b"),
-    case("getopts", "set -- -a x; getopts a: o; echo $o $OPTARG $OPTIND > a", "echo \"[$o$OPTARG]$OPTIND\" > b"),
-    case("read", "printf 'x y\\n' > f; read a b < f; echo $b > g", "echo \"[$a$b]\" > h"),
+    case("set positional", "set -- x y; echo $# $1 > a", 'echo $# "[$1]" > b'),
+    case("shift", "set -- a b c && shift && echo $* > a", 'echo "$#$*" > b'),
+    case("getopts", "set -- -a x; getopts a: o; echo $o $OPTARG $OPTIND > a", 'echo "[$o$OPTARG]$OPTIND" > b'),
+    case("read", "printf 'x y\\n' > f; read a b < f; echo $b > g", 'echo "[$a$b]" > h'),
     case("alias", "alias ll='echo aliased'; eval ll > a || echo none > a", "ll > b || echo none > b"),
     case("trap on exit", "trap 'echo bye >> log' EXIT; echo one >> log", "echo two >> log"),
     case("trap on exit, failing", "trap 'echo bye >> log' EXIT; echo one >> log; exit 3", "echo two >> log"),
     case("trap in the last body", "echo one >> log", "trap 'echo bye >> log' 0 && echo two >> log"),
     case("trap, ignored signal", "trap '' TERM; sh -c 'kill -TERM $PPID'; echo one >> log", "echo two >> log"),
-    case("eval", "eval 'A=1; cd /'; echo $A > \"$HOME/a\"", "echo \"[$A]\" > b"),
+    case("eval", "eval 'A=1; cd /'; echo $A > \"$HOME/a\"", 'echo "[$A]" > b'),
     case("eval that switches -e on", "eval 'set -e'; false; echo no > a", "echo b > b"),
-    case("eval that switches -e on, first of three", "eval 'set -e'; echo a > a; true", "false || echo b > b", "touch c"),
-    case("source", "echo 'A=1; cd /' > env", ". ./env; echo $A > \"$HOME/a\"", "echo \"[$A]\" > b"),
+    case(
+        "eval that switches -e on, first of three", "eval 'set -e'; echo a > a; true", "false || echo b > b", "touch c"
+    ),
+    case("source", "echo 'A=1; cd /' > env", '. ./env; echo $A > "$HOME/a"', 'echo "[$A]" > b'),
     case("source with set -e in it", "echo 'set -e; false; echo no > no' > env", ". ./env", "touch b"),
-    case("source with set -e, before and", "printf 'set -e\\nfalse\\necho no > no\\n' > env", ". ./env && touch a", "touch b"),
+    case(
+        "source with set -e, before and",
+        "printf 'set -e\\nfalse\\necho no > no\\n' > env",
+        ". ./env && touch a",
+        "touch b",
+    ),
     case("source of nothing", ". ./nowhere; touch a", "touch b"),
     case("exec of a command", "exec touch a", "touch b"),
     case("exec of a failing command", "exec false", "touch b"),
@@ -147,17 +164,30 @@ STATE = [
     case("exit 3 in the middle", "touch a; exit 3; touch no", "touch b"),
     case("exit 0 in the middle", "touch a; exit 0; touch no", "touch b"),
     case("exit in a chain of three", "touch a", "touch b && exit 7", "touch c"),
-    case("exit in a condition", "if [ -f a ]; then exit 0; fi; touch a", "if [ -f a ]; then exit 0; fi; touch b", "touch c"),
+    case(
+        "exit in a condition",
+        "if [ -f a ]; then exit 0; fi; touch a",
+        "if [ -f a ]; then exit 0; fi; touch b",
+        "touch c",
+    ),
     case("exit in braces", "{ touch a; exit 0; }; touch no", "touch b"),
-    case("assigning expansion", ": ${A:=1}; echo $A > a", "echo \"[$A]\" > b", "echo ${A:=2} > c", "echo \"[$A]\" > d"),
-    case("assigning arithmetic", "i=1; echo $((i += 1)) > a", "echo $((i = 5)) > b", "echo \"[$i]\" > c"),
-    case("special built-in with an assignment", "A=1 :; echo \"[$A]\" > a", "echo \"[$A]\" > b"),
+    case("assigning expansion", ": ${A:=1}; echo $A > a", 'echo "[$A]" > b', "echo ${A:=2} > c", 'echo "[$A]" > d'),
+    case("assigning arithmetic", "i=1; echo $((i += 1)) > a", "echo $((i = 5)) > b", 'echo "[$i]" > c'),
+    case("special built-in with an assignment", 'A=1 :; echo "[$A]" > a', 'echo "[$A]" > b'),
     case("status at the start", "true", "echo $? > a", "false || echo $? > b", "echo $? > c"),
-    case("$0 and $#", "echo $0 $# > a", "cd . && echo $0 $# \"$@\" > b", "echo $- | tr -d is > c"),
-    case("command that is found elsewhere afterwards", "mkdir bin; sed --version > a; cp a b",
-         "printf '#!/bin/sh\\necho mine\\n' > bin/sed && chmod +x bin/sed && sed x > c", "sed x > d"),
-    case("command that is gone afterwards", "mkdir bin && cp /bin/true bin/expr && expr 1 = 1 > a",
-         "rm bin/expr", "expr 1 = 1 > b"),
+    case("$0 and $#", "echo $0 $# > a", 'cd . && echo $0 $# "$@" > b', "echo $- | tr -d is > c"),
+    case(
+        "command that is found elsewhere afterwards",
+        "mkdir bin; sed --version > a; cp a b",
+        "printf '#!/bin/sh\\necho mine\\n' > bin/sed && chmod +x bin/sed && sed x > c",
+        "sed x > d",
+    ),
+    case(
+        "command that is gone afterwards",
+        "mkdir bin && cp /bin/true bin/expr && expr 1 = 1 > a",
+        "rm bin/expr",
+        "expr 1 = 1 > b",
+    ),
     case("local outside", "local x=1; echo $x > a", "touch b"),
 ]
 
@@ -170,7 +200,7 @@ OPTIONS = [
     case("set -eux", "set -eux; mkdir d; cd d; touch a", "set -eux; touch b; false | true; touch c", "touch e"),
     case("set -eu, unset variable", "set -eu; touch a; echo $NOT_SET; touch no", "touch b"),
     case("set -u, unset variable, last", "touch a", "set -u; echo $NOT_SET; touch no"),
-    case("set -u, set variable", "set -u; echo $GIVEN > a", "echo \"[$NOT_SET]\" > b"),
+    case("set -u, set variable", "set -u; echo $GIVEN > a", 'echo "[$NOT_SET]" > b'),
     case("set -e and a neighbour with semicolons", "set -e; touch a", "false; touch b", "false && touch no; touch c"),
     case("set -e and a neighbour with or", "set -e; touch a", "false || touch b", "false && touch no || touch c"),
     case("set -e and a neighbour that fails early", "set -e; touch a", "false && touch no", "touch b"),
@@ -180,7 +210,7 @@ OPTIONS = [
     case("set -e behind a command", "touch a; set -e; false; touch no", "touch b"),
     case("set -e in a condition", "if true; then set -e; fi; false; touch no", "touch b"),
     case("set -e in a subshell", "(set -e; false; touch no); touch a", "touch b"),
-    case("set -e in a substitution", "x=$(set -e; false; echo no); echo \"$x\" > a", "touch b"),
+    case("set -e in a substitution", 'x=$(set -e; false; echo no); echo "$x" > a', "touch b"),
     case("set -e and functions", "set -e; f() { false; touch no; }; f; touch no2", "touch b"),
     case("set -e switched off", "set -e; touch a; set +e; false; touch b", "touch c"),
     case("set -o errexit", "set -o errexit; touch a; false; touch no", "touch b"),
@@ -198,8 +228,14 @@ OPTIONS = [
     case("pipefail of the shell", "echo a | cat > a", "false | touch b", "touch c", shell=PIPEFAIL),
     case("set -euo pipefail in bash", "set -euo pipefail; touch a; false | touch b; touch no", "touch c", shell=BASH),
     case("shell with -e", "touch a; touch b", "false; touch no", "touch c", shell=STRICT_SH),
-    case("shell with -e, all well", "touch a; touch b", "false || touch c", "if [ -f a ]; then touch d; fi",
-         "touch e; touch f", shell=STRICT_SH),
+    case(
+        "shell with -e, all well",
+        "touch a; touch b",
+        "false || touch c",
+        "if [ -f a ]; then touch d; fi",
+        "touch e; touch f",
+        shell=STRICT_SH,
+    ),
     case("shell with -e, switched off", "set +e; false; touch a", "touch b; false; touch no", shell=STRICT_SH),
     case("shell with -e, and list", "false && touch no; touch a", "touch b && false", "touch no", shell=STRICT_SH),
     case("shell with -euo pipefail", "touch a && touch b", "false | touch c; touch no", "touch d", shell=STRICT_BASH),
@@ -207,17 +243,29 @@ OPTIONS = [
     case("trap ERR", "trap 'echo err >> log' ERR; false; true", "echo two >> log", shell=BASH),
     case("trap ERR before and", "trap 'echo err >> log' ERR && false", "echo two >> log", shell=BASH),
     case("shopt", "shopt -s nullglob; echo none* > a", "echo none* > b", shell=BASH),
-    case("bash test", "[[ -f a || ! -f b ]] && touch a", "[[ abc =~ b(.) ]] && echo ${BASH_REMATCH[1]} > b", "touch c",
-         shell=BASH),
-    case("bash array", "a=(1 2 3); echo ${a[1]} > a", "echo \"[${a[1]}]\" > b", shell=BASH),
-    case("bash here-string", "cat <<< 'x && y' > a", "read v <<< 'b'; echo $v > b", "echo \"[$v]\" > c", shell=BASH),
+    case(
+        "bash test",
+        "[[ -f a || ! -f b ]] && touch a",
+        "[[ abc =~ b(.) ]] && echo ${BASH_REMATCH[1]} > b",
+        "touch c",
+        shell=BASH,
+    ),
+    case("bash array", "a=(1 2 3); echo ${a[1]} > a", 'echo "[${a[1]}]" > b', shell=BASH),
+    case("bash here-string", "cat <<< 'x && y' > a", "read v <<< 'b'; echo $v > b", 'echo "[$v]" > c', shell=BASH),
     case("bash process substitution", "cat <(echo a) <(echo b) > a", "touch b", shell=BASH),
     case("bash brace expansion", "mkdir -p x/{a,b}/{1..3}", "find x | sort > list", shell=BASH),
-    case("bash arithmetic command", "((i = 3)); echo $i > a", "((1 == 1)) && echo \"[$i]\" > b", shell=BASH),
-    case("bash arithmetic for", "for ((i = 0; i < 3; i++)); do touch $i; done", "echo \"[$i]\" > o", shell=BASH),
+    case("bash arithmetic command", "((i = 3)); echo $i > a", '((1 == 1)) && echo "[$i]" > b', shell=BASH),
+    case("bash arithmetic for", "for ((i = 0; i < 3; i++)); do touch $i; done", 'echo "[$i]" > o', shell=BASH),
     case("bash function keyword", "function f { touch $1; }; f a", "f b || touch c", shell=BASH),
-    case("bash string operations", "v=abc; echo ${v//b/x} ${v^^} ${v:1:1} > a", "echo ${GIVEN/image/base} > b", shell=BASH),
-    case("bash unset variable that is guarded", "set -u; echo ${NOT_SET:-x} > a; x=1; echo $x > b", "touch c", shell=BASH),
+    case(
+        "bash string operations",
+        "v=abc; echo ${v//b/x} ${v^^} ${v:1:1} > a",
+        "echo ${GIVEN/image/base} > b",
+        shell=BASH,
+    ),
+    case(
+        "bash unset variable that is guarded", "set -u; echo ${NOT_SET:-x} > a; x=1; echo $x > b", "touch c", shell=BASH
+    ),
     case("bash required variable in its own shell", "touch a", "echo ${NOT_SET:?missing}", "touch no", shell=BASH),
     case("bash both streams", "cat nowhere &> a || touch b", "echo x |& cat > c", shell=BASH),
 ]
@@ -261,16 +309,27 @@ LEFT = [
     case("ssh-agent", 'eval "$(ssh-agent -s)"', "touch b", left="leave a process"),
     case("process behind a substitution", "echo a > >(cat > a)", "touch b", left="may still be running", shell=BASH),
     case("bash unset variable in parentheses", "set -u; echo $NOT_SET", "touch b", left="may be unset", shell=BASH),
-    case("bash required variable in parentheses", "cd . && echo ${NOT_SET:?}", "touch b", left="may be unset", shell=BASH),
+    case(
+        "bash required variable in parentheses", "cd . && echo ${NOT_SET:?}", "touch b", left="may be unset", shell=BASH
+    ),
 ]
 
 #: nothing may follow the first of them, but they may follow another
 ENDS = [
     case("hosts file", "echo 1.2.3.4 x >> /etc/hosts", "touch b", left="/etc/hosts"),
     case("shared memory", "touch /dev/shm/x", "test -f /dev/shm/x || echo no", left="/dev/shm"),
-    Case("working directory removed", ("rm -rf /srv/app", "touch a"), "remove the working directory", folder="/srv/app/x"),
-    Case("working directory moved", ("cd .. && mv x y", "touch a"), "remove the working directory", folder="/srv/app/x"),
-    Case("working directory in a pattern", ("rm -rf /srv/*", "touch a"), "remove the working directory", folder="/srv/app"),
+    Case(
+        "working directory removed", ("rm -rf /srv/app", "touch a"), "remove the working directory", folder="/srv/app/x"
+    ),
+    Case(
+        "working directory moved", ("cd .. && mv x y", "touch a"), "remove the working directory", folder="/srv/app/x"
+    ),
+    Case(
+        "working directory in a pattern",
+        ("rm -rf /srv/*", "touch a"),
+        "remove the working directory",
+        folder="/srv/app",
+    ),
 ]
 
 ALL = [*SIMPLE, *LISTS, *COMPOUND, *STATE, *OPTIONS, *COMMENTS, *LEFT, *ENDS]

@@ -14,8 +14,8 @@ from lamella.plan.textstages import TextStage, read_stages
 from lamella.shell.dialect import DEFAULT_SHELL, Dialect, UnknownShell, read_shell
 from lamella.shell.hazards import find_end
 from lamella.shell.join import Joined, join_scripts, read_body
+from lamella.shell.node import Unreadable
 from lamella.shell.script import Script
-from lamella.shell.tree import Unreadable
 from lamella.syntax.instructions import (
     Arg,
     Cmd,

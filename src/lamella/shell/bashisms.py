@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamella.shell.tree import Node
+from lamella.shell.node import Node
 
 _NODES = {
     "herestring_redirect": "a here-string (<<<)",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lamella.shell.tree import Node
+from lamella.shell.node import Node
 
 #: words in front of a command that leave it running in the same shell
 _PREFIXES = frozenset({"command", "builtin", "time"})
@@ -64,7 +64,8 @@ def read_command(node: Node, text: str, *, own_shell: bool, redirects: tuple[Nod
     while words and words[0] in _PREFIXES:
         words = _without_prefix(words)
     name, *arguments = words or [None]
-    return Command(name, tuple(arguments), node.start, node.end, own_shell, tuple(assigns), tuple(targets))
+    end = redirects[-1].end if redirects else node.end
+    return Command(name, tuple(arguments), node.start, end, own_shell, tuple(assigns), tuple(targets))
 
 
 def _written_path(node: Node, text: str) -> str | None:

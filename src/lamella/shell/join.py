@@ -15,9 +15,9 @@ from lamella.shell.dialect import Dialect
 from lamella.shell.errexit import minds_errexit, sets_errexit
 from lamella.shell.hazards import find_end, find_hazard
 from lamella.shell.lookup import looks_up, remembered
+from lamella.shell.node import Node, Unreadable
 from lamella.shell.parameters import read_parameters, unset_risk
 from lamella.shell.script import Script, is_plain, read_script
-from lamella.shell.tree import Node, Unreadable
 
 #: Linux takes 128 KiB for one argument (MAX_ARG_STRLEN)
 MAX_BYTES = 120_000

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lamella.shell.command import Command
 from lamella.shell.dialect import Dialect
+from lamella.shell.node import Node
 from lamella.shell.script import Script
-from lamella.shell.tree import Node
 
 #: always set in a shell
 _ALWAYS = frozenset({*"?#@*-$!0", "PATH", "PWD", "HOME", "IFS", "PPID", "OPTIND", "RANDOM", "UID", "EUID", "HOSTNAME"})
@@ -33,9 +33,10 @@ def unset_risk(script: Script, dialect: Dialect, known: frozenset[str]) -> str |
         if node.kind in ("variable_assignment", "for_statement"):
             for child in node.children:
                 if child.kind == "variable_name":
-                    assigned.setdefault(script.text[child.start : child.end], node.end)
+                    since = node.end if node.kind == "variable_assignment" else child.end
+                    assigned.setdefault(script.text[child.start : child.end], since)
     for expansion, name in _expansions(script.root, script.text):
-        operators = {child.kind for child in expansion.children}
+        operators = {child.kind for child in expansion.children} if expansion.kind == "expansion" else set()
         wanted = bool(operators & _REQUIRED) or (strict and not operators & _GUARDS)
         if wanted and name not in _ALWAYS and name not in known and assigned.get(name, expansion.end) >= expansion.end:
             return name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lamella.shell.command import Command, read_command
-from lamella.shell.tree import Node, Unreadable, read_tree
+from lamella.shell.node import Node, Unreadable
+from lamella.shell.tree import read_tree
 
 #: commands that change the shell that runs them (POSIX special built-ins, and what dash, ash and bash add)
 _STATE_WORDS = """
@@ -81,9 +82,7 @@ def read_script(text: str) -> Script | Unreadable:
 
 
 def _only_and(node: Node) -> bool:
-    """Whether no ``||`` stands at the top. The grammar hangs a redirection of the last command on the whole list."""
-    if node.kind == "redirected_statement":
-        return _only_and(node.children[0])
+    """Whether no ``||`` stands at the top."""
     return node.kind != "list" or all(child.kind != "||" and _only_and(child) for child in node.children)
 
 
@@ -120,6 +119,9 @@ class _Reader:
             self.changes += _changes_of_node(node, self.text)
         below = own and node.kind not in ("subshell", "pipeline") and not node.kind.endswith("_substitution")
         beside = node.children[1:] if node.kind == "redirected_statement" else ()
+        if node.kind == "negated_command":
+            self.visit(node.children[1], own=below, redirects=redirects)
+            return
         for child in node.children:
             if node.kind == "command" and child.kind == "variable_assignment":
                 for inner in child.children:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from lamella.shell.node import Node, Unreadable
+from lamella.shell.precedence import normalise
 
 if TYPE_CHECKING:
     import tree_sitter
 
 #: bodies nested or sized beyond this are left alone
-_MAX_DEPTH = 120
+_MAX_DEPTH = 200
 _MAX_LENGTH = 200_000
 
 _RESERVED_WORDS = "! { } [[ ]] case do done elif else esac fi for function if in select then until while"
@@ -24,28 +27,6 @@ _GAP = re.compile(r"(?:[ \t\n]|\\\n)*")
 _WORD = re.compile(r"""(?:\\.|[^\\\s;&|<>()'"`])*""", re.DOTALL)
 #: inside these, white space and words follow rules of their own
 _QUOTING = frozenset({"string", "translated_string", "expansion", "heredoc_body", "heredoc_redirect"})
-
-
-class Node(NamedTuple):
-    """``kind`` is the grammar's name, or for a token its text. Offsets count characters of the body."""
-
-    kind: str
-    start: int
-    end: int
-    children: tuple[Node, ...] = ()
-
-    def walk(self) -> Iterator[Node]:
-        """This node and all below it, in the order of the text."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-
-class Unreadable(NamedTuple):
-    """``reason`` is for a person; ``offset`` is where in the body it shows."""
-
-    reason: str
-    offset: int
 
 
 def read_tree(text: str) -> Node | Unreadable:
@@ -61,7 +42,10 @@ def read_tree(text: str) -> Node | Unreadable:
     if root.has_error:
         return Unreadable("the shell parser cannot read it", _first_error(root, offsets))
     node = _convert(root, offsets, 0)
-    return node if isinstance(node, Unreadable) else _doubt(node, text) or node
+    if isinstance(node, Unreadable):
+        return node
+    node = normalise(node)
+    return _doubt(node, text) or node
 
 
 def _parser() -> tree_sitter.Parser:
