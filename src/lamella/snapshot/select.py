@@ -6,6 +6,7 @@ import os
 
 from lamella.errors import MachineError, NoPrivilege
 from lamella.snapshot.protocol import Snapshotter
+from lamella.snapshot.settle import kernel_run
 from lamella.snapshot.table import disk_errors
 
 _probed: dict[str, bool] = {}
@@ -45,18 +46,20 @@ def overlay_works(root: str) -> bool:
     """Tries a mount below ``root``: once a process, and where it worked, once in the life of this kernel."""
     known = _probed.get(root)
     if known is None:
-        known = _probed[root] = os.geteuid() == 0 and (_worked_before(root) or _try_mount(root))
+        known = _probed[root] = _may_mount() and (_worked_before(root) or _try_mount(root))
     return known
 
 
-def _kernel_run() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+def _may_mount() -> bool:
+    """Root with the capability to mount (CAP_SYS_ADMIN, 21)."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        held = next((line.split()[1] for line in status if line.startswith("CapEff:")), "0")
+    return os.geteuid() == 0 and bool(int(held, 16) >> 21 & 1)
 
 
 def _worked_before(root: str) -> bool:
     try:
-        return os.readlink(os.path.join(root, _MARK)) == _kernel_run()
+        return os.readlink(os.path.join(root, _MARK)) == kernel_run()
     except OSError:
         return False
 
@@ -65,7 +68,7 @@ def _remember(root: str) -> None:
     mark = os.path.join(root, _MARK)
     fresh = f"{mark}.{os.getpid()}"
     try:
-        os.symlink(_kernel_run(), fresh)
+        os.symlink(kernel_run(), fresh)
         os.replace(fresh, mark)
     except OSError:  # only a saving of time
         pass

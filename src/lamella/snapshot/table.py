@@ -4,6 +4,7 @@
     ROOT/s/KEY/fs         the files of one snapshot or workspace; KEY is OWNER.NUMBER
     ROOT/s/KEY/lower      how many layers it stands on, itself included; then the keys that it needs, the nearest first
     ROOT/chains/HEX       a symlink naming the KEY that a chain ID is bound to
+    ROOT/unsettled, kernel-run: see settle.py
     ROOT/owners/OWNER/    a process: ``lock`` is held by flock as long as it lives; ``pin-KEY``: what it found
 
 A key is garbage when no chain ID, no living owner and no other snapshot that is not garbage holds it. A process that is
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from lamella.errors import LamellaError, MachineError, NoPrivilege, NoSpace
 from lamella.oci.digest import ChainID
 from lamella.snapshot.erase import erase
+from lamella.snapshot.settle import Settling
 
 
 class SnapshotTable:
@@ -33,11 +35,14 @@ class SnapshotTable:
         self._release = release
         self._counter = 0
         self._mutex = threading.Lock()
+        self._settling = Settling(self.root)
         self._known: dict[str, tuple[int, tuple[str, ...]]] = {}
         with disk_errors("the folder for snapshots cannot be made"):
             for name in ("s", "chains", "owners"):
                 os.makedirs(os.path.join(self.root, name), mode=0o711, exist_ok=True)
             self._owner, self._owner_lock = self._register()
+            with self.locked(exclusive=True):
+                self._settling.settle(lambda name: self._unbind(ChainID(f"sha256:{name}")))
 
     # who
 
@@ -135,7 +140,7 @@ class SnapshotTable:
     # names
 
     def _chain(self, chain: ChainID) -> str:
-        return os.path.join(self.root, "chains", chain.partition(":")[2])
+        return os.path.join(self.root, "chains", _hex(chain))
 
     def find(self, chain: ChainID) -> str | None:
         """The key bound to ``chain``. It stays as long as this process lives, whatever others remove."""
@@ -163,6 +168,7 @@ class SnapshotTable:
     def bind(self, key: str, chain: ChainID) -> str:
         """Returns the key that ``chain`` is bound to from now on: the one that was there first stays."""
         with disk_errors("the snapshot cannot be named"), self.locked():
+            self._settling.mark(_hex(chain))
             while True:
                 try:
                     os.symlink(key, self._chain(chain))
@@ -243,6 +249,10 @@ class SnapshotTable:
             except _Gone:
                 continue
         return held
+
+
+def _hex(chain: ChainID) -> str:
+    return chain.partition(":")[2]
 
 
 class _Gone(MachineError):
