@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.errors import MachineError, NoRuntime
+from lamella.errors import MachineError, NoPrivilege, NoRuntime
 from lamella.runtime import capabilities, find
 from lamella.runtime.failure import explain_failure
 from lamella.runtime.find import find_runner
@@ -153,6 +153,27 @@ def test_no_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         find_runner(str(tmp_path), "/no/such/runtime")
     with pytest.raises(NoRuntime):
         find_runner(str(tmp_path), "nonesuch")
+
+
+def test_no_privilege(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "find_program", lambda name: "/bin/true")
+    monkeypatch.setattr(find, "held", lambda: frozenset({"CAP_CHOWN"}))
+    with pytest.raises(NoPrivilege) as caught:
+        find_runner(str(tmp_path))
+    assert "root" in str(caught.value.hint)
+
+
+@pytest.mark.root
+def test_program_that_cannot_be_executed(tmp_path: Path) -> None:
+    (tmp_path / "odd").write_text("\x7fELF")
+    (tmp_path / "odd").chmod(0o755)
+    (tmp_path / "root").mkdir()
+    runner = find_runner(str(tmp_path / "run"), str(tmp_path / "odd"))
+    with pytest.raises(MachineError) as caught:
+        runner.run(Sandbox(str(tmp_path / "root"), Process(("true",), ())), lambda stream, data: None)
+    assert "odd cannot be started" in str(caught.value)
+    assert list((tmp_path / "root").iterdir()) == []
+    runner.close()
 
 
 def test_crun_is_not_taken_where_it_cannot_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

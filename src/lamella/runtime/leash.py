@@ -7,6 +7,7 @@ the runtime goes, and with it the container and whatever that left in the backgr
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -32,23 +33,35 @@ class Leash:
         at a terminal reaches us and not it. Returns its process number. The calling thread must live until it has
         waited for the process.
 
-        Raises OSError where the kernel refuses a PID namespace."""
+        Raises OSError where the kernel refuses it, or the program cannot be executed."""
         home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        trouble, told = os.pipe2(os.O_CLOEXEC)
         try:
-            # Only this thread's next child is meant: setns takes it back.
-            kernel.unshare(kernel.CLONE_NEWPID)
             try:
-                pid = os.fork()
-                if pid == 0:
-                    self._become(argv, env, streams)
+                # Only this thread's next child is meant: setns takes it back.
+                kernel.unshare(kernel.CLONE_NEWPID)
+                try:
+                    pid = os.fork()
+                    if pid == 0:
+                        self._become(argv, env, streams, told)
+                finally:
+                    kernel.setns(home, kernel.CLONE_NEWPID)
             finally:
-                kernel.setns(home, kernel.CLONE_NEWPID)
+                os.close(home)
+                os.close(told)
+            message = _read_all(trouble)
         finally:
-            os.close(home)
+            os.close(trouble)
+        if message:
+            os.waitpid(pid, 0)
+            number, _, what = message.decode("utf-8", "surrogateescape").partition(" ")
+            raise OSError(int(number), os.strerror(int(number)), what)
         return pid
 
-    def _become(self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int]) -> None:
-        """In the child; never returns. Other threads do not exist here, so nothing that may wait for one is called."""
+    def _become(self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int], told: int) -> None:
+        """In the child; never returns. What goes wrong is written to ``told``, which execve closes.
+
+        Other threads do not exist here, so nothing that may wait for one is called."""
         try:
             kernel.die_with_parent(signal.SIGKILL)
             reader, writer = self._lifeline
@@ -66,7 +79,15 @@ class Leash:
             kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
             kernel.mount(b"proc", b"/proc", b"proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
             os.execve(argv[0], argv, env)
-        except BaseException as error:
-            os.write(2, f"cannot start {argv[0]}: {error}\n".encode())
+        except OSError as error:
+            os.write(told, f"{error.errno or errno.EIO} {error.filename}".encode("utf-8", "surrogateescape"))
         finally:
             os._exit(_FAILED)
+
+
+def _read_all(descriptor: int) -> bytes:
+    """Ends when the child has executed the program or died."""
+    parts = []
+    while data := os.read(descriptor, 4096):
+        parts.append(data)
+    return b"".join(parts)

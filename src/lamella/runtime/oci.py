@@ -104,7 +104,11 @@ class OCIRunner:
             # Of our environment nothing is for the runtime; the container's is in its bundle.
             return Child(self._leash, [program, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
         except OSError as error:
-            raise MachineError(f"{self.name} cannot be started: {error.strerror}", hint="run as root") from None
+            raise MachineError(
+                f"{self.name} cannot be started: {error.strerror}",
+                where=str(error.filename),
+                hint="run as root; inside of a container, that one needs --privileged",
+            ) from None
 
     def _copy_program(self) -> None:
         """Once, while the first container starts: the later ones start faster then."""

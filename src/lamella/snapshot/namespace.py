@@ -28,9 +28,10 @@ def enter_private_mounts() -> bool:
 
     try:
         kernel.unshare(kernel.CLONE_NEWNS)
+        # Refused where the root is no mount (a plain chroot): what we mount then shows outside as before.
+        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SLAVE, None)
     except OSError:
         return False
-    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SLAVE, None)
     _inside = True
     return True
 
