@@ -74,6 +74,10 @@ class Trie:
             folder.names.clear()
             self._forget()
 
+    def find(self, path: str) -> Folder | None:
+        """The directory at ``path``, links followed inside the root; None where there is none."""
+        return self._walk(path, False)
+
     def _forget(self) -> None:
         self._path, self._names = "", self.root.names
 

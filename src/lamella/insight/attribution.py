@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
-from lamella.filetree.trie import Node, Trie
+from lamella.filetree.trie import Folder, Trie
 
 DELETED = "deleted"
 UNDER_OPAQUE = "opaque"
@@ -65,6 +65,10 @@ class _Origin:
         self.names = 0
 
 
+Node = Folder | Entry
+"""What stands at a path: a directory with its names, or the entry of anything else."""
+
+
 class _Walk:
     """``origins`` is by the identity of entries: names of one file hold the very same entry in the trie."""
 
@@ -72,7 +76,7 @@ class _Walk:
         self.trie = Trie()
         self.origins: dict[int, _Origin] = {}
         self.losses: list[Loss] = []
-        self._folder: tuple[str, Node] | None = None  # the last parent: files come directory by directory
+        self._folder: tuple[str, Folder] | None = None  # the last parent: files come directory by directory
 
     def apply(self, number: int, entries: Sequence[Entry]) -> None:
         """As layers are merged: first what hides lower content, then what the layer brings."""
@@ -97,7 +101,7 @@ class _Walk:
         files: list[tuple[str, Entry]] = []
         seen: set[int] = set()
         for path, node in _walk_nodes(self.trie.root):
-            origin = self.origins.get(id(node.entry))
+            origin = self.origins.get(id(_entry_of(node)))
             if origin is None:
                 continue
             layers[path] = origin.layer
@@ -109,7 +113,7 @@ class _Walk:
     def _put(self, number: int, entry: Entry) -> Iterable[_Origin]:
         """Adds an entry; returns the files that lost their last name by it."""
         old = self._find(entry.path)
-        if entry.kind != FILE or (old is not None and not _is_file(old)):
+        if entry.kind != FILE or (old is not None and not (isinstance(old, Entry) and old.kind == FILE)):
             self._folder = None
         if old is None and self._folder is None:
             old = self._blocking(entry.path)
@@ -117,7 +121,7 @@ class _Walk:
             return self._link(entry, old)
         origin = self.origins[id(entry)] = _Origin(entry, number)
         origin.names = 1
-        replaced = old is not None and not (old.children is not None and entry.kind == DIRECTORY)
+        replaced = old is not None and not (isinstance(old, Folder) and entry.kind == DIRECTORY)
         gone = list(self._drop(old)) if replaced else ()
         self.trie.put(entry)
         return gone
@@ -128,7 +132,7 @@ class _Walk:
         self._folder = None
         if new is None or new is old:
             return []
-        self.origins[id(new.entry)].names += 1
+        self.origins[id(_entry_of(new))].names += 1
         return list(self._drop(old))
 
     def _find(self, path: str) -> Node | None:
@@ -137,11 +141,11 @@ class _Walk:
             return self.trie.root
         parent, _, name = path.rpartition("/")
         if self._folder is not None and self._folder[0] == parent:
-            folder: Node | None = self._folder[1]
+            folder: Folder | None = self._folder[1]
         else:
             folder = self.trie.find(parent)
             self._folder = (parent, folder) if folder is not None else None
-        return folder.children.get(name) if folder is not None and folder.children else None
+        return folder.names.get(name) if folder is not None else None
 
     def _blocking(self, path: str, links: int = 0) -> Node | None:
         """What is no directory and stands where a parent of ``path`` has to be."""
@@ -151,9 +155,9 @@ class _Walk:
             if self.trie.find(prefix) is not None:
                 continue
             node = self._find(prefix)
-            if node is None or node.entry is None or node.entry.kind != SYMLINK or links == _MAX_LINKS:
+            if not isinstance(node, Entry) or node.kind != SYMLINK or links == _MAX_LINKS:
                 return node
-            target = node.entry.link
+            target = node.link
             start = [] if target.startswith("/") else names[: length - 1]
             return self._blocking("/".join([*start, target.strip("/"), *names[length:]]), links + 1)
         return None
@@ -162,21 +166,22 @@ class _Walk:
         """The files that lose their last name when ``node`` goes."""
         if node is None:
             return
-        yield from self._drop_below(node)
-        origin = self.origins.get(id(node.entry))
+        if isinstance(node, Folder):
+            yield from self._drop_below(node)
+        origin = self.origins.get(id(_entry_of(node)))
         if origin is not None and origin.entry.kind == FILE:
             origin.names -= 1
             if origin.names == 0:
                 yield origin
 
-    def _drop_below(self, folder: Node | None) -> Iterator[_Origin]:
+    def _drop_below(self, folder: Folder | None) -> Iterator[_Origin]:
         pending = [folder] if folder is not None else []
         while pending:
-            for node in (pending.pop().children or {}).values():
-                if node.children is None:
-                    yield from self._drop(node)
-                else:
+            for node in pending.pop().names.values():
+                if isinstance(node, Folder):
                     pending.append(node)
+                else:
+                    yield from self._drop(node)
 
     def _loss(self, origin: _Origin, why: str, number: int, brought: dict[str, Entry]) -> Loss:
         """A path that the layer brings again is told as overwritten, however its old content was hidden."""
@@ -190,19 +195,19 @@ class _Walk:
         return Loss(entry.path, entry.size, why, origin.layer, number, change)
 
 
-def _is_file(node: Node) -> bool:
-    return node.entry is not None and node.entry.kind == FILE
+def _entry_of(node: Node) -> Entry | None:
+    return node.entry if isinstance(node, Folder) else node
 
 
-def _walk_nodes(root: Node) -> Iterator[tuple[str, Node]]:
+def _walk_nodes(root: Folder) -> Iterator[tuple[str, Node]]:
     """Paths and nodes in the order of names, parents first."""
     pending: list[tuple[str, Node]] = [("", root)]
     while pending:
         path, node = pending.pop()
         yield path, node
-        if node.children:
+        if isinstance(node, Folder):
             prefix = path + "/" if path else ""
-            pending.extend((prefix + name, node.children[name]) for name in sorted(node.children, reverse=True))
+            pending.extend((prefix + name, node.names[name]) for name in sorted(node.names, reverse=True))
 
 
 def _replacement(old: Entry, new: Entry) -> tuple[str, str]:
