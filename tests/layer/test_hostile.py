@@ -260,7 +260,8 @@ BROKEN: dict[str, bytes] = {
     "multi-volume": block(b"a", 0, b"M"),
     "an extended header that is too large": block(b"a", 1 << 21, b"x") + bytes(1 << 21) + block(b"a"),
     "a long name that is too large": block(b"a", 1 << 30, b"L"),
-    "many extended headers": (block(b"x", 1 << 19, b"x") + b"524288 comment=" + b"c" * (524288 - 16) + b"\n") * 3,
+    "many extended headers": (block(b"x", 1 << 19, b"x") + b"524288 comment=" + b"c" * (524288 - 16) + b"\n") * 3
+    + block(b"a"),
     "an extended header cut short": block(b"a", 600, b"x") + b"600 path=a",
     "a PAX record without a length": block(b"a", 512, b"x") + b"path=a\n".ljust(512, b"x") + block(b"a"),
     "a PAX record that is too long": block(b"a", 12, b"x") + b"99 path=abc\n".ljust(512, b"\0") + block(b"a"),

@@ -147,3 +147,59 @@ def test_reading_gives_what_was_packed(members: list[Member]) -> None:
     assume(members)
     read = [(entry, b"" if content is None else content.read()) for entry, content in read_entries(_pack(members), "x")]
     assert read == members
+
+
+def _file(path: str) -> Member:
+    return Entry(path, FILE, 0o644), b""
+
+
+def _folder(path: str) -> Member:
+    return Entry(path, DIRECTORY, 0o755), b""
+
+
+def _link(path: str, to: str) -> Member:
+    return Entry(path, SYMLINK, 0o777, link=to), b""
+
+
+def _hard(path: str, to: str) -> Member:
+    return Entry(path, HARDLINK, 0o644, link=to), b""
+
+
+def _gone(path: str) -> Member:
+    return Entry(path, WHITEOUT), b""
+
+
+def _opaque(path: str) -> Member:
+    return Entry(path, OPAQUE), b""
+
+
+_KNOWN: dict[str, list[list[Member]]] = {
+    "a whiteout below what is hidden anyway": [[_file("a/a")], [_gone("a/a"), _folder("a"), _gone("a")]],
+    "a whiteout in an opaque directory": [[_file("a/a")], [_gone("a/a"), _folder("a"), _opaque("a")]],
+    "a whiteout in an opaque root": [[_file("a/a")], [_gone("a/a"), _folder("a"), _opaque("")]],
+    "a mark in a hidden directory": [[_file("a"), _file("b/a")], [_file("a"), _opaque("b"), _opaque("")]],
+    "a whiteout below a file": [[_file("a/b")], [_gone("a/b"), _file("a")]],
+    "a whiteout below a link": [[_file("a/b")], [_gone("a/b"), _link("a", "c")]],
+    "an opaque directory that became a file": [[_file("a/b")], [_opaque("a"), _file("a")]],
+    "a file that became a directory over one": [[_file("a/b")], [_file("a"), _folder("a")]],
+    "a file that became a parent over one": [[_file("a/b")], [_file("a"), _file("a/c")]],
+    "an absolute link below": [[_file("b/x"), _link("a/b", "/b")], [_gone("a/b/x"), _file("a/b/y")]],
+    "a relative link below": [[_file("b/x"), _link("a/b", "../b")], [_gone("a/b/x"), _file("a/b/y")]],
+    "a link to what is not there": [[_link("a/b", "/c/d")], [_file("a/b/x")]],
+    "a link above the root": [[_link("a/b", "../../../c")], [_file("a/b/x")]],
+    "a link to a file as a parent": [[_file("c"), _link("a", "c")], [_file("a/x")]],
+    "a hard link over what holds its file": [[_file("d/f"), _hard("d", "d/f")]],
+    "a hard link over a directory": [[_file("f"), _file("d/f"), _hard("d", "f")]],
+    "names of one file over two layers": [[_file("a"), _hard("b", "a"), _hard("c", "a")], [_gone("a"), _file("c")]],
+    "a directory emptied and filled": [[_file("a/b/c")], [_file("a/b/d"), _gone("a")], [_opaque("a"), _file("a/e")]],
+    "attributes of a directory that is hidden": [
+        [(Entry("a", DIRECTORY, 0o700), b""), (Entry("a/b", DIRECTORY, 0o711), b"")],
+        [_file("a/b/c"), _gone("a")],
+    ],
+    "attributes of an opaque directory": [[(Entry("a", DIRECTORY, 0o700), b""), _file("a/x")], [_opaque("a")]],
+}
+
+
+@pytest.mark.parametrize("name", _KNOWN)
+def test_known_cases(name: str, fresh: Any, seen: Any) -> None:
+    _check_all_roads(_KNOWN[name], fresh, seen)
