@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from lamella.snapshot import open_snapshotter
+from lamella.snapshot.table import SnapshotTable
 
 pytestmark = pytest.mark.root
 
@@ -213,3 +214,41 @@ def test_removal_keeps_what_children_stand_on(backend: str, store: str) -> None:
     snapshotter.remove("sha256:" + "b" * 64)
     snapshotter.close()
     assert os.listdir(f"{store}/{backend}/s") == []
+
+
+def test_what_we_made_and_removed_is_gone_at_once(backend: str, store: str) -> None:
+    snapshotter: Any = open_snapshotter(store, backend)
+    workspace = snapshotter.prepare(None)
+    parent = workspace.commit()
+    snapshotter.bind(parent, "sha256:" + "a" * 64)
+    workspace = snapshotter.prepare(parent)
+    snapshotter.remove("sha256:" + "a" * 64)
+    assert len(os.listdir(f"{store}/{backend}/s")) == 2, "the workspace stands on it"
+    child = workspace.commit()
+    snapshotter.bind(child, "sha256:" + "b" * 64)
+    snapshotter.remove("sha256:" + "b" * 64)
+    assert os.listdir(f"{store}/{backend}/s") == []
+    snapshotter.close()
+
+
+def test_closing_looks_for_garbage_only_where_there_may_be_some(
+    backend: str, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshotter: Any = open_snapshotter(store, backend)
+    snapshotter.bind(snapshotter.prepare(None).commit(), "sha256:" + "a" * 64)
+    snapshotter.find("sha256:" + "a" * 64)
+    snapshotter.prepare(None).discard()
+    with snapshotter.view(None):
+        pass
+    monkeypatch.setattr(SnapshotTable, "sweep", lambda self: pytest.fail("swept"))
+    snapshotter.close()
+    monkeypatch.undo()
+    snapshotter = open_snapshotter(store, backend)
+    monkeypatch.setattr(SnapshotTable, "sweep", lambda self: pytest.fail("swept"))
+    snapshotter.recover()
+    assert snapshotter.find("sha256:" + "a" * 64) is not None
+    monkeypatch.undo()
+    snapshotter.prepare(None).commit()
+    snapshotter.close()
+    assert len(os.listdir(f"{store}/{backend}/s")) == 1
+    assert os.listdir(f"{store}/{backend}/owners") == []

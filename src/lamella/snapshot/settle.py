@@ -42,9 +42,9 @@ class Settling:
         os.utime(descriptor)
         os.close(descriptor)
 
-    def settle(self, unbind: Callable[[str], object]) -> None:
+    def settle(self, unbind: Callable[[str], object]) -> bool:
         """Takes the marks off what is on the disk by now. After a start of the machine: ``unbind`` is called with each
-        name that still has one. Raises OSError."""
+        name that still has one, and the answer is whether there were any. Raises OSError."""
         now = kernel_run()
         names = os.listdir(self._marks) if os.path.isdir(self._marks) else []
         if self._last_run() == now:
@@ -52,13 +52,14 @@ class Settling:
             for name in names:
                 if os.stat(f"{self._marks}/{name}").st_mtime < limit:
                     os.unlink(f"{self._marks}/{name}")
-            return
+            return False
         for name in names:
             unbind(name)
             os.unlink(f"{self._marks}/{name}")
         fresh = f"{self._run}.{os.getpid()}"
         os.symlink(now, fresh)
         os.replace(fresh, self._run)
+        return bool(names)
 
     def _last_run(self) -> str | None:
         try:

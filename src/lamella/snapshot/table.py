@@ -36,13 +36,17 @@ class SnapshotTable:
         self._counter = 0
         self._mutex = threading.Lock()
         self._settling = Settling(self.root)
+        #: keys made or found here → the chain ID that they are bound to, where they are
+        self._own: dict[str, ChainID | None] = {}
         self._known: dict[str, tuple[int, tuple[str, ...]]] = {}
         with disk_errors("the folder for snapshots cannot be made"):
             for name in ("s", "chains", "owners"):
                 os.makedirs(os.path.join(self.root, name), mode=0o711, exist_ok=True)
             self._owner, self._owner_lock = self._register()
             with self.locked(exclusive=True):
-                self._settling.settle(lambda name: self._unbind(ChainID(f"sha256:{name}")))
+                doubted = self._settling.settle(lambda name: self._unbind(ChainID(f"sha256:{name}")))
+            if doubted:
+                self.sweep()
 
     # who
 
@@ -72,12 +76,17 @@ class SnapshotTable:
             os.close(fd)
 
     def close(self) -> None:
-        """Gives up what this process holds; unbound snapshots of its own are removed."""
+        """Gives up what this process holds; snapshots of its own that were never bound are removed."""
         if self._owner_lock < 0:
             return
+        tidy = all(chain is not None and self._bound(chain) == key for key, chain in self._own.items())
         os.close(self._owner_lock)
         self._owner_lock = -1
-        self.sweep()
+        if not tidy:
+            self.sweep()
+            return
+        with self.locked(exclusive=True):
+            erase(self._owner_dir(self._owner))
 
     # keys
 
@@ -98,6 +107,7 @@ class SnapshotTable:
                 raise _gone(lower[0])
             os.mkdir(self.directory(key), 0o700)
             self._note(key, depth, lower)
+        self._own[key] = None
         return key
 
     def _note(self, key: str, depth: int, lower: tuple[str, ...]) -> None:
@@ -134,6 +144,7 @@ class SnapshotTable:
     def drop(self, key: str) -> None:
         """Removes an unbound key of this process at once."""
         self._known.pop(key, None)
+        self._own.pop(key, None)
         self._release(self.directory(key))
         erase(self.directory(key))
 
@@ -151,7 +162,7 @@ class SnapshotTable:
         with disk_errors("the snapshot cannot be held"), self.locked():
             key = self._bound(chain)
             if key is not None:
-                self._pin(key)
+                self._pin(key, chain)
             return key
 
     def _bound(self, chain: ChainID) -> str | None:
@@ -161,7 +172,8 @@ class SnapshotTable:
             return None
         return key if os.path.isdir(self.files(key)) else None
 
-    def _pin(self, key: str) -> None:
+    def _pin(self, key: str, chain: ChainID) -> None:
+        self._own[key] = chain
         fd = os.open(f"{self._owner_dir(self._owner)}/pin-{key}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         os.close(fd)
 
@@ -172,11 +184,12 @@ class SnapshotTable:
             while True:
                 try:
                     os.symlink(key, self._chain(chain))
+                    self._own[key] = chain
                     return key
                 except FileExistsError:
                     present = self._bound(chain)
                     if present is not None:
-                        self._pin(present)
+                        self._pin(present, chain)
                         return present
                     self._unbind(chain)
 
@@ -189,7 +202,7 @@ class SnapshotTable:
 
     def remove(self, chain: ChainID) -> None:
         if self._unbind(chain):
-            self.sweep(ignore_own_pins=True)
+            self.sweep(let_go=True)
 
     # garbage
 
@@ -213,14 +226,15 @@ class SnapshotTable:
             os.close(fd)
         return False
 
-    def sweep(self, ignore_own_pins: bool = False) -> None:
-        """Removes every key that nothing holds, and owners that are dead.
+    def sweep(self, let_go: bool = False) -> None:
+        """Removes every key that nothing holds, and owners that are dead. With ``let_go``, this process holds only what
+        it has not bound yet, and what that stands on.
 
         Only the decision is made under the exclusive lock: garbage is renamed away, and erased afterwards."""
         garbage = []
         with self.locked(exclusive=True):
             alive = {owner for owner in os.listdir(self.root + "/owners") if self._alive(owner)}
-            held = self._held(alive, ignore_own_pins)
+            held = self._held(alive, let_go)
             for key in os.listdir(self.root + "/s"):
                 if key in held:
                     continue
@@ -229,17 +243,20 @@ class SnapshotTable:
                 os.rename(self.directory(key), doomed)
                 garbage.append(doomed)
                 self._known.pop(key, None)
+                self._own.pop(key, None)
             for owner in os.listdir(self.root + "/owners"):
                 if owner not in alive:
                     erase(self._owner_dir(owner))
         for doomed in garbage:
             erase(doomed)
 
-    def _held(self, alive: set[str], ignore_own_pins: bool) -> set[str]:
+    def _held(self, alive: set[str], let_go: bool) -> set[str]:
         roots = {os.readlink(os.path.join(self.root, "chains", name)) for name in os.listdir(self.root + "/chains")}
-        roots.update(key for key in os.listdir(self.root + "/s") if key.partition(".")[0] in alive)
+        for key in os.listdir(self.root + "/s"):
+            if key.partition(".")[0] in alive and not (let_go and self._own.get(key) is not None):
+                roots.add(key)
         for owner in alive:
-            if not (ignore_own_pins and owner == self._owner):
+            if not (let_go and owner == self._owner):
                 names = os.listdir(self._owner_dir(owner))
                 roots.update(name.removeprefix("pin-") for name in names if name.startswith("pin-"))
         held = set(roots)
