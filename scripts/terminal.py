@@ -24,6 +24,13 @@ class Ends(NamedTuple):
     last: int
 
 
+class Shown(NamedTuple):
+    """A command's exit status and what it printed, line by line."""
+
+    status: int
+    lines: list[str]
+
+
 class DemoFailed(Exception):
     """A command did not do what it has to do here."""
 
@@ -38,21 +45,26 @@ def tell(*sentences: str) -> None:
     print(flush=True)
 
 
-def lamella(*arguments: str, expect: tuple[int, ...] = (0,), ends: Ends | None = None, progress: bool = True) -> None:
+def lamella(*arguments: str, expect: tuple[int, ...] = (0,), ends: Ends | None = None, progress: bool = True) -> Shown:
     """Shows a lamella command and what it prints: of long outputs only the ``ends``, without ``progress`` only
     stdout."""
-    show(["lamella", *arguments], expect, ends, progress)
+    return show(["lamella", *arguments], expect, ends, progress)
 
 
 def lamella_json(*arguments: str, expect: tuple[int, ...] = (0,)) -> Any:
     """A command's JSON, for the table; neither is shown."""
+    return json.loads(quietly(*arguments, expect=expect))
+
+
+def quietly(*arguments: str, expect: tuple[int, ...] = (0,)) -> str:
+    """A command's stdout; nothing is shown."""
     done = subprocess.run([LAMELLA, *arguments], capture_output=True, text=True, check=False)
     if done.returncode not in expect:
         raise DemoFailed(f"lamella {shlex.join(arguments)}: exit status {done.returncode}\n{done.stderr}")
-    return json.loads(done.stdout)
+    return done.stdout
 
 
-def show(argv: list[str], expect: tuple[int, ...] = (0,), ends: Ends | None = None, progress: bool = True) -> None:
+def show(argv: list[str], expect: tuple[int, ...] = (0,), ends: Ends | None = None, progress: bool = True) -> Shown:
     """Prints the command as it is typed, then runs it; its output is indented."""
     print(f"$ {shlex.join(argv)}", flush=True)
     program = LAMELLA if argv[0] == "lamella" else argv[0]
@@ -65,18 +77,22 @@ def show(argv: list[str], expect: tuple[int, ...] = (0,), ends: Ends | None = No
             text=True,
         )
         assert process.stdout is not None
-        _indent(process.stdout, ends)
+        lines = _indent(process.stdout, ends)
         if process.wait() not in expect:
             errors.seek(0)
             _indent(errors, None)
             raise DemoFailed(f"{shlex.join(argv)}: exit status {process.returncode}")
     print(flush=True)
+    return Shown(process.returncode, lines)
 
 
-def _indent(lines: Iterable[str], ends: Ends | None) -> None:
+def _indent(lines: Iterable[str], ends: Ends | None) -> list[str]:
+    """Prints the lines as they come, and returns all of them."""
+    seen: list[str] = []
     kept: deque[str] = deque()
     left_out = 0
     for number, line in enumerate(lines):
+        seen.append(line.rstrip())
         if ends is None or number < ends.first:
             print(f"    {line}".rstrip(), flush=True)
             continue
@@ -88,3 +104,4 @@ def _indent(lines: Iterable[str], ends: Ends | None) -> None:
         print(f"    … {left_out:,} lines more …", flush=True)
     for line in kept:
         print(f"    {line}".rstrip(), flush=True)
+    return seen

@@ -15,7 +15,7 @@ from typing import Any
 
 from answer import http_answer
 from ledger import Ledger, Row
-from terminal import DemoFailed, Ends, heading, lamella, lamella_json, show, tell
+from terminal import DemoFailed, Ends, heading, lamella, lamella_json, quietly, show, tell
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SEED_LAYERS = {"base": 14, "added": 4, "total": 18}
@@ -79,8 +79,7 @@ def many_runs(ledger: Ledger) -> None:
     lamella("build", "-t", "many-runs", folder)
     lamella("explain", "many-runs")
     lamella("check", folder, expect=(0, 1))
-    lamella("fix", "--prove", folder, expect=(0, 1), progress=False)
-    ledger.add(fix_row("many-runs", folder))
+    ledger.add(fix("many-runs", folder, "many-runs"))
     tell("The file joined by hand, against the original:")
     lamella("build", "-q", "-t", "many-runs:joined", "-f", f"{folder}/Dockerfile.joined", folder)
     lamella("prove", "many-runs", "many-runs:joined", expect=(0, 1))
@@ -107,7 +106,7 @@ def junk(ledger: Ledger) -> None:
     lamella("prove", *ignored, *pair, expect=(0, 1))
     proof = lamella_json("prove", "--format", "json", *ignored, *pair, expect=(0, 1))
     files = (f"{folder}/Dockerfile", f"{folder}/Dockerfile.clean")
-    ledger.add(image_row("context-junk", files, pair, proof["same"], same_words(proof) + " beside the junk"))
+    ledger.add(image_row("context-junk", files, pair, proof["same"], same_words(proof) + ", the junk apart"))
 
 
 def base_choice(ledger: Ledger) -> None:
@@ -120,8 +119,7 @@ def base_choice(ledger: Ledger) -> None:
     print("\n".join(f"    {name:<18}{size_of(name) / 1e6:>7.1f} MB" for name in names) + "\n")
     lamella("explain", "service:debian")
     tell("The packages were copied by one instruction and deleted by another. Joining the two RUN, with proof:")
-    lamella("fix", "--prove", folder, expect=(0, 1), progress=False)
-    ledger.add(fix_row("base-choice", folder))
+    ledger.add(fix("base-choice", folder, "service:debian"))
     files = (f"{folder}/Dockerfile", f"{folder}/Dockerfile.alpine")
     ledger.add(answer_row("  Debian to Alpine", files, ("service:debian", "service:alpine")))
 
@@ -146,26 +144,17 @@ def listing(ledger: Ledger) -> None:
     lamella("image", "verify")
 
 
-def fix_row(name: str, folder: str) -> Row:
-    """What the fix and its proof come to."""
-    fixed = lamella_json("fix", "--prove", "--format", "json", folder, expect=(0, 1))
-    proof = fixed["proof"]
-    return Row(
-        name,
-        instructions=(count_instructions(f"{folder}/Dockerfile"), count_fixed_instructions(folder)),
-        layers=(proof["before"]["layers"], proof["after"]["layers"]),
-        size=(proof["before"]["bytes"], proof["after"]["bytes"]),
-        proven=proof["same"],
-        how=same_words(proof),
-    )
-
-
-def count_fixed_instructions(folder: str) -> int:
-    """Of a copy that ``fix`` may write to."""
+def fix(name: str, folder: str, image: str) -> Row:
+    """Fixes with proof, and builds the fixed file under a name of its own. ``image`` is what the original made."""
+    shown = lamella("fix", "--prove", folder, expect=(0, 1), progress=False)
+    verdict = next((line for line in shown.lines if line.startswith("same state")), "DIFFERENT")
+    fixed = f"{image.partition(':')[0]}:fixed"
     with tempfile.TemporaryDirectory() as copy:
         shutil.copy(f"{folder}/Dockerfile", copy)
         lamella_json("fix", "--write", "--format", "json", copy, expect=(0, 1))
-        return count_instructions(f"{copy}/Dockerfile")
+        quietly("build", "-q", "-t", fixed, "-f", f"{copy}/Dockerfile", folder)
+        files = (f"{folder}/Dockerfile", f"{copy}/Dockerfile")
+        return image_row(name, files, (image, fixed), shown.status == 0, verdict)
 
 
 def image_row(name: str, files: tuple[str, str], images: tuple[str, str], proven: bool, how: str) -> Row:
@@ -188,7 +177,7 @@ def answer_row(name: str, files: tuple[str, str], images: tuple[str, str]) -> Ro
 
 
 def same_words(proof: dict[str, Any]) -> str:
-    return f"same state, {proof['paths']:,} paths" if proof["same"] else "DIFFERENT"
+    return f"same state: {proof['paths']:,} paths compared" if proof["same"] else "DIFFERENT"
 
 
 def size_of(image: str) -> int:
