@@ -46,12 +46,14 @@ def test_docker_and_we_build_the_same(
     assert main(["import", str(archive), "base"]) == 0
     assert main(["build", "-q", "-t", "ours", str(context)]) == 0
     capsys.readouterr()
-    code = main(["prove", f"docker-archive:{tmp_path}/theirs.tar", "ours"])
+    # Docker 20.10 leaves the mount points that its runtime made in the layer; later ones take them away, as we do.
+    stubs = ["--ignore", "/proc", "--ignore", "/sys"]
+    code = main(["prove", *stubs, f"docker-archive:{tmp_path}/theirs.tar", "ours"])
     out = capsys.readouterr().out
     assert code == 0, out
     assert out.startswith("same state: ")
     Path(context, "files", "hard").write_text("other")
     assert main(["build", "-q", "-t", "ours", str(context)]) == 0
     capsys.readouterr()
-    assert main(["prove", f"docker-archive:{tmp_path}/theirs.tar", "ours"]) == 1
+    assert main(["prove", *stubs, f"docker-archive:{tmp_path}/theirs.tar", "ours"]) == 1
     assert "/srv/app/soft" not in capsys.readouterr().out
