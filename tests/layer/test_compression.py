@@ -116,6 +116,21 @@ def test_the_ratio_counts_only_large_outputs() -> None:
     assert len(open_decompressed(io.BytesIO(PACKERS["gzip"](bytes(10 << 20))), ratio=20).read()) == 10 << 20
 
 
+def test_a_zstd_bomb_does_not_fill_the_memory() -> None:
+    import tracemalloc
+
+    compressor = zstandard.ZstdCompressor().compressobj()
+    bomb = b"".join(compressor.compress(bytes(8 << 20)) for _ in range(50)) + compressor.flush()
+    assert len(bomb) < 100_000
+    tracemalloc.start()
+    try:
+        assert open_decompressed(io.BytesIO(bomb)).read(1 << 20) == bytes(1 << 20)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 200 << 20
+
+
 @pytest.mark.parametrize("name", ["gzip", "zstd", "none"])
 def test_compressing_is_deterministic_and_standard(name: str) -> None:
     def squeeze() -> bytes:

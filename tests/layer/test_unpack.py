@@ -301,6 +301,31 @@ def test_digests_are_made_on_the_way(packed: Pack, place: Path) -> None:
     ]  # fmt: skip
 
 
+def test_many_folders_need_few_descriptors(packed: Pack, place: Path) -> None:
+    """Hundreds of directories at once, and one two thousand deep, with 256 descriptors."""
+    import resource
+
+    count = 450
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    try:
+        apply(
+            packed(
+                *((Entry(f"d{number}/f", FILE), b"%d" % number) for number in range(count)),
+                *(Entry(f"d{number}/h", HARDLINK, link=f"d{number * 7 % count}/f") for number in range(count)),
+                Entry("e/" * 2000 + "f", FILE),
+                Entry("e", FILE),
+            ),
+            place,
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [(place / f"d{number}/h").read_bytes() for number in range(count)] == [
+        b"%d" % (number * 7 % count) for number in range(count)
+    ]
+    assert (place / "e").is_file()
+
+
 def test_many_whiteouts_and_folders_are_linear(packed: Pack, fresh: Callable[[], Path]) -> None:
     """Ten thousand of each: nothing looks at all the others for each one."""
     import time

@@ -57,8 +57,6 @@ class Trie:
             self.linked.add(id(target))
         else:
             names[name] = entry
-        if old is not None:
-            self._forget()
 
     def remove(self, path: str) -> None:
         """Removes ``path`` and all below it; nothing happens where there is nothing."""

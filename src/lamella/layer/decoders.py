@@ -73,7 +73,7 @@ class _ZstdDecoder:
     """zstandard gives all that its input comes to: the input is handed to it in pieces, so that a block of zeros, four
     bytes for 128 KiB, cannot fill the memory."""
 
-    _PIECE = 4096
+    _PIECE = 2048  # 64 MiB at most come out of it
 
     def __init__(self) -> None:
         import zstandard
