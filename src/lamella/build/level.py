@@ -64,7 +64,7 @@ class Level:
                 below = self.below
                 known = below._tree if below is not None else {}
                 if known is not None:
-                    self._tree = apply_layer(known, contents(self.layer))
+                    self._tree = apply_layer(dict(known), contents(self.layer))  # it works in place
                 else:
                     self._tree = merge_layers(contents(level.layer) for level in stack(self))
             return self._tree
