@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import time
 import tracemalloc
@@ -108,7 +109,5 @@ def test_a_cut_table_is_damage(cut: int) -> None:
     ],
 )
 def test_another_format_is_damage(text: bytes) -> None:
-    import zstandard
-
     with pytest.raises(StoreDamaged, match="toc-7"):
-        list(read_toc(io.BytesIO(zstandard.ZstdCompressor().compress(text)), "toc-7"))
+        list(read_toc(io.BytesIO(gzip.compress(text)), "toc-7"))

@@ -1,8 +1,9 @@
 """Tables of contents: a layer's entries, stored beside its blob, so that it need not be read again.
 
-Format, version 1: one zstd stream of lines. The first is a JSON object that names format and version. Each other line
-is a JSON array for up to 4096 entries: their number, then one array a field of Entry, in its order; a field that is
-the same in all of them has an array of one. Extended attributes are 0 or an array of [name, value as hex digits].
+Format, version 1: one gzip stream of lines (zstd would be smaller, but its library takes 30 ms to load). The first is
+a JSON object that names format and version. Each other line is a JSON array for up to 4096 entries: their number, then
+one array a field of Entry, in its order; a field that is the same in all of them has an array of one. Extended
+attributes are 0 or an array of [name, value as hex digits].
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 
 from lamella.errors import ImageInvalid, StoreDamaged
 from lamella.filetree.entry import Entry
-from lamella.layer.compression import open_decompressed
+from lamella.layer.compression import make_compressor, open_decompressed
 
 _HEADER = b'{"format":"lamella-toc","version":1}\n'
 _BLOCK = 4096
@@ -26,9 +27,7 @@ _LONGEST_LINE = 256 << 20
 
 def write_toc(entries: Iterable[Entry], sink: BinaryIO) -> None:
     """Writes ``entries``, in their order, to ``sink``; bounded in memory."""
-    import zstandard
-
-    compressor = zstandard.ZstdCompressor(level=1).compressobj()
+    compressor = make_compressor("gzip")
     sink.write(compressor.compress(_HEADER))
     block: list[Entry] = []
     for entry in entries:
