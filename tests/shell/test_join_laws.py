@@ -72,7 +72,7 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         pair.map(" && ".join),
         pair.map(" || ".join),
         pair.map("; ".join),
-        pair.map(lambda two: f"{two[0]} > out && {two[1]} < log | cat >> log2"),
+        pair.map(lambda two: f"{two[0]} > out && {two[1]} < /dev/null | cat >> log2"),
         pair.map(lambda two: f"{two[0]} | cat && {two[1]} >> log || true"),
         pair.map(lambda two: f"if {two[0]}; then {two[1]}; fi"),
         pair.map(lambda two: f"if {two[0]}; then {two[1]}; else echo else >> log; fi"),
@@ -139,14 +139,21 @@ def test_whatever_is_read_is_read_as_shells_do(
 def _compare(
     bodies: list[str], joined: Joined, pick: int, run_bodies: Run, posix_shells: dict[str, tuple[str, ...]]
 ) -> None:
+    """Two ends of a pipe may write to one file, so a body may have several outcomes: the joined one has one of them."""
     name = [*posix_shells][pick % len(posix_shells)]
-    before = run_bodies(posix_shells[name], bodies)
-    after = run_bodies(posix_shells[name], [joined.text])
-    assert after.tree == before.tree, (name, joined.text)
+    possible = []
+    for _ in range(8):
+        possible.append(run_bodies(posix_shells[name], bodies))
+        after = run_bodies(posix_shells[name], [joined.text])
+        if any(_same(name, before, after) for before in possible):
+            return
+    assert after == possible[0], (name, joined.text)
+
+
+def _same(name: str, before: Any, after: Any) -> bool:
     if name == "bash as sh" and before.status in (1, 2, 127):
-        assert after.status != 0, (name, joined.text)  # see test_join_table: bash alone has two numbers for this
-    else:
-        assert after.status == before.status, (name, joined.text)
+        return bool(after.tree == before.tree and after.status)  # bash alone has two numbers: see test_join_table
+    return bool(after == before)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

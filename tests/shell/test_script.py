@@ -120,6 +120,7 @@ def test_bounds(text: str, source: str, comment: str | None) -> None:
         ("[ a && b ]", 4),
         ("[ a | b ]", 4),
         ("a;;b", 0),
+        ("> a ` ` # b", 8),
         ("a\0b", 1),
         ("a\rb", 1),
         ("", 0),

@@ -120,8 +120,8 @@ def _substitutions(node: Node) -> Iterator[Node]:
 
 
 def _doubt_here(node: Node, text: str) -> Unreadable | None:
-    if node.kind == "word" and not _WORD.fullmatch(text, node.start, node.end):
-        return Unreadable("a word is quoted in a way the parser does not follow", node.start)
+    if node.kind == "word":
+        return _doubt_word(node, text)
     if node.kind == "command_name" and text[node.start : node.end] in _RESERVED:
         return Unreadable(f"'{text[node.start : node.end]}' stands where a command should", node.start)
     if node.kind == "program" and any(child.kind in (";;", ";&", ";;&") for child in node.children):
@@ -131,6 +131,14 @@ def _doubt_here(node: Node, text: str) -> Unreadable | None:
             if inner.kind in ("&&", "||", "|", "&", ";", "("):
                 return Unreadable(f"'{inner.kind}' ends the test before its ']'", inner.start)
     return None if node.kind in _QUOTING else _doubt_gaps(node, text)
+
+
+def _doubt_word(node: Node, text: str) -> Unreadable | None:
+    if not _WORD.fullmatch(text, node.start, node.end):
+        return Unreadable("a word is quoted in a way the parser does not follow", node.start)
+    if text[node.start] == "#" and (node.start == 0 or text[node.start - 1] in " \t\n;&|()"):
+        return Unreadable("the parser takes a comment for a word", node.start)
+    return None
 
 
 def _tokens_of_test(node: Node) -> Iterator[Node]:
