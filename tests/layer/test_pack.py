@@ -130,6 +130,14 @@ def test_size_of_given_data_counts() -> None:
     assert (layer.entries[0].size, listing(blob)[0].size) == (5, 5)
 
 
+def test_a_file_without_content_is_empty_or_an_error() -> None:
+    layer, _ = pack(PackItem(Entry("a", FILE)))
+    assert layer.entries[0].digest == hashlib.sha256(b"").hexdigest()
+    with pytest.raises(InputError, match="nothing says") as caught:
+        pack(PackItem(Entry("a", FILE, size=1)))
+    assert caught.value.where == "a"
+
+
 SMALL, LARGE = 5_000, 3 << 20
 
 

@@ -94,9 +94,12 @@ def _add(item: PackItem, squeezer: Squeezer, clamp: int | None) -> Entry:
     else:
         header = encode_file_header(os.fsencode(path), mode & 0o7777, uid, gid, size, seconds)
     if data is None:
-        if host_path is None:
+        if host_path is not None:
+            data = _read_small(host_path, size) if size < BLOCK else None
+        elif size == 0:
+            data = b""
+        else:
             raise InputError("nothing says what the file holds", where=path)
-        data = _read_small(host_path, size) if size < BLOCK else None
     if data is not None:
         digest = hashlib.sha256(data).hexdigest()
         squeezer.write(header)
