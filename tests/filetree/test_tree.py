@@ -166,3 +166,10 @@ def test_one_layer_on_a_large_tree_is_quick() -> None:
     for number in range(100):
         apply_layer(tree, [e("d1", D), e(f"d1/new{number}"), e(f"d2/f{200 + number}", content="x")])
     assert time.process_time() - start < 2  # not a tree made anew each time
+
+
+@pytest.mark.parametrize("hiding", [e("x", OPAQUE), e("x/a", WHITEOUT)])
+def test_what_a_new_directory_hides_is_not_where_a_link_led(hiding: Entry) -> None:
+    """Docker marks a directory as opaque that took the place of a link: what the link led to stays."""
+    lower = [e("etc", DIRECTORY), e("etc/a"), e("x", SYMLINK, link="/etc")]
+    assert paths(lower, [e("x", DIRECTORY), hiding]) == ["etc", "etc/a", "x"]

@@ -101,12 +101,16 @@ def _as_link(file: Entry, path: str, first: str) -> Entry:
 
 def _apply(trie: Trie, entries: Iterable[Entry]) -> None:
     later: list[Entry] = []
-    for entry in entries:
+    layer = list(entries)
+    removes = any(entry.kind in (WHITEOUT, OPAQUE) for entry in layer)
+    for entry in layer:
         if entry.kind == WHITEOUT:
             trie.remove(entry.path)
         elif entry.kind == OPAQUE:
             trie.empty(entry.path)
         else:
+            if removes and entry.kind == DIRECTORY and trie.replaces_link(entry.path):
+                trie.put(entry)  # at once: what is removed below it is not what the link led to
             later.append(entry)
     for entry in later:
         trie.put(entry)

@@ -72,6 +72,13 @@ class Trie:
             folder.names.clear()
             self._forget()
 
+    def replaces_link(self, path: str) -> bool:
+        """Whether a symbolic link stands at ``path`` itself."""
+        parent, _, name = path.rpartition("/")
+        folder = self._walk(parent, False)
+        node = folder.names.get(name) if folder is not None else None
+        return isinstance(node, Entry) and node.kind == SYMLINK
+
     def find(self, path: str) -> Folder | None:
         """The directory at ``path``, links followed inside the root; None where there is none."""
         return self._walk(path, False)
