@@ -40,11 +40,14 @@ class Lamella(NamedTuple):
     name: str = "lamella"
 
     def load_base(self, rootfs: str, reference: str) -> None:
-        quiet([self.program, "--root", self.root, "import", rootfs, reference])
+        quiet([self.program, "import", rootfs, reference], self._env())
 
     def build(self, context: str, tag: str, *, cache: bool) -> Command:
         fresh = () if cache else ("--no-cache",)
-        return Command((self.program, "--root", self.root, "build", "--network", "host", *fresh, "-t", tag, context))
+        return Command((self.program, "build", "--network", "host", *fresh, "-t", tag, context), self._env())
+
+    def _env(self) -> dict[str, str]:
+        return {"LAMELLA_ROOT": self.root}
 
 
 class Docker(NamedTuple):
