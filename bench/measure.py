@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -53,23 +53,38 @@ class CommandFailed(Exception):
     """A contender did not do its work; the message holds its command and the end of its output."""
 
 
+# Started as a small process of its own for each command: a child's peak counts what its parent held when it was
+# forked, and this process has grown. Its first argument is where it writes to.
+LAUNCHER = """\
+import os, sys, time
+result, argv = int(sys.argv[1]), sys.argv[2:]
+os.set_inheritable(result, False)
+start = time.perf_counter()
+pid = os.posix_spawnp(argv[0], argv, os.environ)
+_, status, usage = os.wait4(pid, 0)
+seconds = time.perf_counter() - start
+os.write(result, f"{seconds} {usage.ru_maxrss * 1024} {os.waitstatus_to_exitcode(status)}".encode())
+"""
+
+
 def measure(command: Command, log: str) -> Sample:
     """Runs ``command`` with its output going to the file ``log``. Raises CommandFailed."""
-    with open(log, "wb") as output:
-        start = time.perf_counter()
+    receive, send = os.pipe()
+    with open(log, "wb") as output, open(receive, encoding="ascii") as result:
         process = subprocess.Popen(
-            command.argv,
+            [sys.executable, "-I", "-S", "-c", LAUNCHER, str(send), *command.argv],
             env={**os.environ, **command.env},
             cwd=command.cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            pass_fds=(send,),
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in command.exits:
-        with open(log, encoding="utf-8", errors="replace") as output:
-            tail = "".join(output.readlines()[-12:])
-        raise CommandFailed(f"{' '.join(command.argv)}\nexit status {process.returncode}\n{tail}")
-    return Sample(seconds, usage.ru_maxrss * 1024)
+        os.close(send)
+        process.wait()
+        seconds, peak, code = result.read().split() or ("0", "0", "127")
+    if int(code) not in command.exits:
+        with open(log, encoding="utf-8", errors="replace") as output_again:
+            tail = "".join(output_again.readlines()[-12:])
+        raise CommandFailed(f"{' '.join(command.argv)}\nexit status {code}\n{tail}")
+    return Sample(float(seconds), int(peak))

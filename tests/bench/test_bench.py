@@ -1,0 +1,85 @@
+"""The benchmark's own arithmetic: what it times, how it compares, what it says of a tool that fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "bench"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """``bench.measure``, ``bench.report``, ``bench.peers``, ``bench.bench_room``, as bench/run.py finds them."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    found = ModuleType("bench")
+    for name in ("measure", "report", "peers", "bench_room"):
+        setattr(found, name, importlib.import_module(name))
+    return found
+
+
+def test_wall_time_and_peak_memory_of_the_whole_process(bench: ModuleType, tmp_path: Path) -> None:
+    script = "import time; block = bytearray(80_000_000); time.sleep(0.2)"
+    sample = bench.measure.measure(bench.measure.Command((sys.executable, "-S", "-c", script)), str(tmp_path / "log"))
+    assert 0.2 <= sample.seconds < 5
+    assert 80_000_000 < sample.peak < 200_000_000
+
+
+def test_the_memory_of_the_measuring_process_does_not_count(bench: ModuleType, tmp_path: Path) -> None:
+    ballast = bytearray(b"x") * 150_000_000
+    assert bench.measure.measure(bench.measure.Command(("true",)), str(tmp_path / "log")).peak < 50_000_000
+    assert len(ballast) == 150_000_000
+
+
+def test_a_failing_tool_is_named_with_the_end_of_its_output(bench: ModuleType, tmp_path: Path) -> None:
+    command = bench.measure.Command(("sh", "-c", "echo $GREETING; exit 7"), env={"GREETING": "no such base"})
+    with pytest.raises(bench.measure.CommandFailed, match=r"exit status 7\nno such base"):
+        bench.measure.measure(command, str(tmp_path / "log"))
+
+
+def test_medians_ratios_and_targets_are_printed(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    sample, target = bench.measure.Sample, bench.measure.Target
+    case = bench.measure.Case("c", "a case", (), (target("docker", 0.8), target("buildah", 0.3)))
+    samples = {
+        "lamella": [sample(second, 20_000_000) for second in (1.0, 2.0, 9.0)],
+        "docker": [sample(4.0, 40_000_000)] * 3,
+        "buildah": [sample(5.0, 30_000_000)] * 3,
+    }
+    medians = {"lamella": 2.0, "docker": 4.0, "buildah": 5.0}
+    bench.report.print_result(bench.report.Result(case, samples, medians, 130_000_000))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "a case  (median of 3)"
+    assert lines[1].split() == ["lamella", "2.000", "s", "(1.000", "to", "9.000)", "20", "MB"]
+    assert lines[2].endswith("lamella / docker: 0.50, to reach 0.8: reached")
+    assert lines[3].split() == ["its", "dockerd", "130", "MB"]
+    assert lines[4].endswith("lamella / buildah: 0.40, to reach 0.3: NOT reached")
+    data = bench.report.as_json([bench.report.Result(case, samples, medians, 0)], "a machine")
+    assert data["cases"][0]["tools"]["lamella"]["median"] == 2.0
+
+
+def test_every_work_measures_every_builder_cold_and_cached(bench: ModuleType, tmp_path: Path) -> None:
+    builders = (
+        bench.peers.Lamella("lamella", "/store"),
+        bench.peers.Buildah("buildah", "/containers", layered=True),
+    )
+    room = bench.bench_room.Room(str(tmp_path), "alpine:3.20", builders)
+    cold, cached = importlib.import_module("works.five_runs").cases(room)
+    assert [contender.name for contender in cold.contenders] == ["lamella", "buildah --layers"]
+    assert all("--no-cache" in contender.command.argv for contender in cold.contenders)
+    assert not any("--no-cache" in contender.command.argv for contender in cached.contenders)
+    context = Path(cold.contenders[0].command.argv[-1])
+    assert (context / "Dockerfile").read_text().count("RUN ") == 5
+
+
+def test_the_copied_files_are_20_000_and_110_megabytes(bench: ModuleType, tmp_path: Path) -> None:
+    room = bench.bench_room.Room(str(tmp_path), "alpine:3.20", ())
+    list(importlib.import_module("works.copy_many").cases(room))
+    folder = tmp_path / "contexts" / "copy-many" / "files"
+    sizes = [entry.stat().st_size for place in os.scandir(folder) for entry in os.scandir(place.path)]
+    assert len(sizes) == 20_000
+    assert 108_000_000 < sum(sizes) < 112_000_000
