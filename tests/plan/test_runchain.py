@@ -212,3 +212,10 @@ def test_pragmas_in_a_chain() -> None:
     assert lines(chains("FROM x\nRUN 1\n# lamella: ignore=join-runs\nRUN 2\n")) == []
     assert lines(chains("FROM x\nRUN 1\n# lamella: ignore=all\nRUN 2\n")) == []
     assert lines(chains("FROM x\nRUN 1\n# lamella: ignore=other\nRUN 2\n")) == [[2, 4]]
+
+
+def test_many_lines_are_not_listed() -> None:
+    [chain] = chains("FROM a\n" + "RUN true\n" * 9).chains
+    assert chain.where == "lines 2 to 10"
+    [chain] = chains("FROM a\n" + "RUN true\n" * 3).chains
+    assert chain.where == "lines 2, 3 and 4"

@@ -36,6 +36,9 @@ from lamella.syntax.nodes import Document
 #: names in an ``ignore=`` comment that keep a RUN out of every chain
 IGNORE = ("consecutive-runs", "join-runs")
 
+#: more line numbers than this nobody reads
+_MANY = 8
+
 #: what no RUN can see: these may step behind the joined one
 _UNSEEN = (Label, Expose, Cmd, Entrypoint, Stopsignal, HealthcheckInstruction, Maintainer)
 _WINDOWS = re.compile(r"windows|nanoserver|servercore", re.IGNORECASE)
@@ -62,6 +65,14 @@ class RunChain(NamedTuple):
     @property
     def lines(self) -> tuple[int, int]:
         return self.links[0].run.node.line, self.links[-1].run.node.end_line
+
+    @property
+    def where(self) -> str:
+        """``lines 2, 3 and 5``, or ``lines 2 to 90`` where there are many."""
+        numbers = [link.run.node.line for link in self.links]
+        if len(numbers) > _MANY:
+            return f"lines {numbers[0]} to {numbers[-1]}"
+        return f"lines {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
     @property
     def saved(self) -> int:

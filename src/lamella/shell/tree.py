@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lamella.shell.node import Node, Unreadable
@@ -51,7 +52,15 @@ def read_tree(text: str) -> Node | Unreadable:
 def _parser() -> tree_sitter.Parser:
     import tree_sitter
 
-    return tree_sitter.Parser(tree_sitter.Language(_grammar()))
+    return tree_sitter.Parser(_language())
+
+
+@cache
+def _language() -> tree_sitter.Language:
+    """The grammar's tables: they never change, unlike a parser, which belongs to one thread at a time."""
+    import tree_sitter
+
+    return tree_sitter.Language(_grammar())
 
 
 def _grammar() -> Any:

@@ -12,12 +12,11 @@ from lamella.syntax.nodes import Span
 def check(facts: Facts) -> Iterator[Hit]:
     for chain in facts.runs.chains:
         nodes = [link.run.node for link in chain.links]
-        lines = ", ".join(str(node.line) for node in nodes[:-1]) + f" and {nodes[-1].line}"
         layers = "1 layer" if chain.saved == 1 else f"{chain.saved} layers"
         yield Hit(
             span=Span(nodes[0].span.start, nodes[-1].span.end),
             lines=chain.lines,
-            message=f"the {len(nodes)} RUNs on lines {lines} can be one, which saves {layers}",
+            message=f"the {len(nodes)} RUNs on {chain.where} can be one, which saves {layers}",
             hint="lamella fix joins them; # lamella: layer above a RUN keeps a layer of its own",
         )
 

@@ -66,12 +66,9 @@ def _sort(document: Document, between: list[Item]) -> tuple[tuple[Comment, ...],
 
 def _change(chain: RunChain) -> Change:
     count = len(chain.links)
-    lines = [link.run.node.line for link in chain.links]
     layers = f"{chain.saved} layer{'s' if chain.saved > 1 else ''}"
-    where = f"{', '.join(map(str, lines[:-1]))} and {lines[-1]}"
-    return Change(
-        NAME, chain.lines, f"{count} RUNs (lines {where}) are one: {layers} less", chain.saved, _details(chain)
-    )
+    explanation = f"{count} RUNs ({chain.where}) are one: {layers} less"
+    return Change(NAME, chain.lines, explanation, chain.saved, _details(chain))
 
 
 def _details(chain: RunChain) -> tuple[str, ...]:
