@@ -54,6 +54,16 @@ class LamellaError(Exception):
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 
+    def at(self, where: str) -> None:
+        """Says that the instruction at ``where`` (``file:line``) met it; the path or digest that it named moves to the
+        detail. One that names a line of the same file already keeps it."""
+        file = where.rpartition(":")[0]
+        if self.where is not None and self.where.rpartition(":")[0] == file:
+            return
+        if self.where:
+            self.detail = f"{self.where}\n{self.detail}" if self.detail else self.where
+        self.where = where
+
 
 class UsageError(LamellaError):
     code = "usage"

@@ -134,7 +134,7 @@ def test_a_missing_source_names_the_nearest(builder: Builder) -> None:
 def test_several_sources_need_a_folder(builder: Builder) -> None:
     builder.file("a")
     builder.file("b")
-    with pytest.raises(ContextError, match="2 sources") as caught:
+    with pytest.raises(ContextError, match="several sources") as caught:
         builder.build("FROM scratch\nCOPY a b /dest\n")
     assert caught.value.where == "Dockerfile:2"
 

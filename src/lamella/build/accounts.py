@@ -5,21 +5,42 @@ from __future__ import annotations
 from lamella.build.level import Level, stack
 from lamella.build.machine import Machine
 from lamella.build.sources import follow
+from lamella.errors import DockerfileError, LamellaError
 from lamella.filetree import entry as kinds
+from lamella.filetree.tree import resolved
 
 _LIMIT = 4 << 20  # a passwd file larger than this is no passwd file
 
 
+def resolve_owner(machine: Machine, level: Level | None, spec: str, what: str, where: str) -> tuple[int, int]:
+    """uid and gid for ``user[:group]`` as Docker gives them to files: a bare number is the group too.
+
+    Raises DockerfileError with ``where`` for a name that the image does not know; ``what`` begins its message."""
+    from lamella.runtime.users import resolve_user
+
+    try:
+        if spec.isascii() and spec.isdigit():
+            account = resolve_user(f"{spec}:{spec}", lambda path: None)
+        else:
+            account = resolve_user(spec, lambda path: read_image_file(machine, level, path))
+    except LamellaError as error:
+        raise DockerfileError(f"{what}: {error.message}", where=where, hint=error.hint) from None
+    return account.uid, account.gid
+
+
 def read_image_file(machine: Machine, level: Level | None, path: str) -> bytes | None:
-    """A small file of the level, from its layer; None where there is none or it is not a regular file."""
+    """A small file of the level, from a layer that has its content; None where it is not a regular file."""
     tree = machine.tree(level)
-    resolved = follow(tree.get, path)
-    entry = tree.get(resolved)
-    if entry is None or entry.kind != kinds.FILE or entry.size > _LIMIT:
+    entry = tree.get(follow(tree.get, path))
+    if entry is None:
+        return None
+    entry = resolved(tree, entry)
+    if entry.kind != kinds.FILE or entry.size > _LIMIT:
         return None
     for one in reversed(stack(level)):
-        if any(found.path == resolved and found.kind == kinds.FILE for found in machine.contents(one.layer)):
-            return _read_from_layer(machine, one, resolved)
+        for found in machine.contents(one.layer):
+            if found.kind == kinds.FILE and found.digest == entry.digest:
+                return _read_from_layer(machine, one, found.path)
     return None
 
 

@@ -5,50 +5,56 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from lamella.build.copyplan import Placement
 from lamella.build.machine import Machine
+from lamella.build.placement import Placement
 from lamella.build.sources import CopySource, follow
-from lamella.errors import LamellaError
+from lamella.errors import ImageInvalid, LamellaError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
-from lamella.layer.packed import PackItem
 
 #: members up to this size are kept in memory on their way into the layer, larger ones wait in a temporary file
 _IN_MEMORY = 64 << 10
+#: and no more than this of one archive
+_ALL_IN_MEMORY = 256 << 20
 
 
 def is_archive(source: CopySource, entry: Entry) -> bool:
-    """Whether Docker would unpack the file: a tar, plain or compressed by gzip, bzip2, xz or zstd."""
+    """Whether Docker would unpack the file: a tar, plain or compressed by gzip, bzip2, xz or zstd. What is in it, and
+    whether it is whole, is another question."""
     if entry.kind != kinds.FILE or entry.size < 2:
         return False
     from lamella.layer.compression import open_decompressed
-    from lamella.layer.read import read_entries
+    from lamella.layer.members import read_members
 
     path = source.place(entry.path)
     try:
         with open(path, "rb") as stream, open_decompressed(stream, where=entry.path) as tar:
-            return next(iter(read_entries(tar, entry.path)), None) is not None
+            return next(read_members(tar, entry.path), None) is not None
     except (LamellaError, EOFError):
         return False
 
 
-def archive_items(machine: Machine, placement: Placement, path: str, destination: str, where: str) -> list[PackItem]:
-    """The archive's members below ``destination``. Raises ImageInvalid for a hostile or broken archive."""
+def add_archive(machine: Machine, placement: Placement, path: str, destination: str) -> None:
+    """Places the archive's members below ``destination``, links in their paths resolved inside of it. Raises
+    ImageInvalid for a hostile or broken archive, ContextError for a place that is taken."""
     top = follow(placement.lookup, destination)
     placement.make_folders(top)
     prefix = top + "/" if top else ""
-    items: dict[str, PackItem] = {}
+
+    def lookup(inside: str) -> Entry | None:
+        return placement.lookup(prefix + inside if inside else top)
+
     for entry, data, spooled in _members(machine, path):
         if not entry.path:
             continue
-        link = prefix + entry.link if entry.kind == kinds.HARDLINK else entry.link
-        placed = placement.own(entry._replace(path=prefix + entry.path, link=link))
-        parent = placed.path.rpartition("/")[0]
-        if parent not in items:
-            placement.make_folders(parent)
-        items.pop(placed.path, None)
-        items[placed.path] = PackItem(placed, spooled, data)
-    return list(items.values())
+        folder, _, name = entry.path.rpartition("/")
+        parent = follow(lookup, folder)
+        if parent != folder and lookup(parent) is None:
+            raise placement.clash(prefix + folder, "leads nowhere")
+        placement.make_folders(prefix + parent if parent else top)
+        target = f"{parent}/{name}" if parent else name
+        link = prefix + follow(lookup, entry.link, last=False) if entry.kind == kinds.HARDLINK else entry.link
+        placement.add_member(entry._replace(path=prefix + target, link=link), data, spooled)
 
 
 def _members(machine: Machine, path: str) -> Iterator[tuple[Entry, bytes | None, str | None]]:
@@ -56,11 +62,19 @@ def _members(machine: Machine, path: str) -> Iterator[tuple[Entry, bytes | None,
     from lamella.layer.read import read_entries
 
     name = os.path.basename(path)
+    room = _ALL_IN_MEMORY
     with open(path, "rb") as stream, open_decompressed(stream, where=name) as tar:
         for entry, content in read_entries(tar, name):
+            if entry.kind in (kinds.WHITEOUT, kinds.OPAQUE):
+                raise ImageInvalid(
+                    f"the archive holds a whiteout, of {entry.path!r}: that is for layers only",
+                    where=name,
+                    hint="leave the names that begin with .wh. out of the archive",
+                )
             if content is None:
                 yield entry, None, None
-            elif entry.size <= _IN_MEMORY:
+            elif entry.size <= min(_IN_MEMORY, room):
+                room -= entry.size
                 yield entry, content.read(), None
             else:
                 yield entry, None, machine.spool(content)

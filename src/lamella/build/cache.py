@@ -8,7 +8,7 @@ brings the rest of the stage back from the cache.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lamella.build.copyplan import Found
 from lamella.build.level import Level, chain_of
@@ -56,21 +56,25 @@ def record(
     )
 
 
-def contents_key(found: Iterable[Found], digests: dict[str, str], with_owner: bool) -> str:
-    """One digest over all that COPY reads: names, kinds, modes, owners (``with_owner``), link targets, contents."""
+def contents_key(found: Iterable[Found], digests: dict[str, str], links: Mapping[str, str], *, with_owner: bool) -> str:
+    """One digest over all that COPY reads: names, kinds, modes, owners (``with_owner``), link targets, contents.
+    ``links`` are, by path, the first names of files that have several."""
     state = hashlib.sha256()
     for one in found:
         state.update(f"{one.pattern}\0{one.name}\0".encode("utf-8", "surrogateescape"))
         top = one.entry._replace(path="") if one.entry.kind != "d" else Entry("", "d", 0)
-        state.update(_line(top, digests.get(one.path, ""), 0, with_owner))
         cut = len(one.path) + 1 if one.path else 0
-        state.update(b"".join([_line(entry, digests.get(entry.path, ""), cut, with_owner) for entry in one.below]))
+        lines = [_line(top, digests.get(one.path, ""), 0, "", with_owner)]
+        for entry in one.below:
+            path = entry.path
+            lines.append(_line(entry, digests.get(path, ""), cut, links.get(path, ""), with_owner))
+        state.update(b"".join(lines))
     return state.hexdigest()
 
 
-def _line(entry: Entry, digest: str, cut: int, with_owner: bool) -> bytes:
+def _line(entry: Entry, digest: str, cut: int, first: str, with_owner: bool) -> bytes:
     owner = f"{entry.uid}:{entry.gid}" if with_owner else ""
-    text = f"{entry.path[cut:]}\0{entry.kind}\0{entry.mode:o}\0{owner}\0{entry.link}\0{digest}\0"
+    text = f"{entry.path[cut:]}\0{entry.kind}\0{entry.mode:o}\0{owner}\0{entry.link or first[cut:]}\0{digest}\0"
     line = text.encode("utf-8", "surrogateescape")
     if entry.major or entry.minor or entry.xattrs:
         line += repr((entry.major, entry.minor, entry.xattrs)).encode()

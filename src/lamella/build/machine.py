@@ -45,6 +45,11 @@ class Machine:
         self._views: dict[Level | None, str] = {}
         self._packing: list[Task[LayerRef]] = []
 
+    @property
+    def made_at(self) -> int:
+        """The mtime of what the builder itself makes: its start, in whole seconds (as nanoseconds)."""
+        return self.started // 10**9 * 10**9
+
     def cancel(self) -> None:
         """Stops what runs, here and in other threads; steps that have not begun do not begin. Layers of steps that
         are done are packed to their end: the next build finds them in the cache."""
@@ -90,6 +95,8 @@ class Machine:
                 self._runner = find_runner(os.path.join(self.store.root, "lamella", "run"), self._runtime)
                 self._open.callback(self._runner.close)
                 self._runner.recover()
+                if self.cancelled.is_set():  # by a thread that found no runner yet
+                    self._runner.stop()
             return self._runner
 
     def require_runner(self) -> None:
@@ -167,9 +174,7 @@ class Machine:
                 self.store.layers.record(packed)
                 then(packed)
             except LamellaError as error:
-                if error.where != where:
-                    error.detail = error.detail or error.where
-                    error.where = where
+                error.at(where)
                 raise
             return packed.ref
 

@@ -45,12 +45,8 @@ def execute_run(work: Work, level: Level | None, step: RunStep) -> Outcome:
         return cached
     machine = work.machine
     started = time.perf_counter()
-    try:
-        machine.require_runner()
-        workspace = machine.snapshotter.prepare(machine.snapshot(level))
-    except LamellaError as error:
-        error.where = error.where or step.info.where
-        raise
+    machine.require_runner()
+    workspace = machine.snapshotter.prepare(machine.snapshot(level))
     try:
         tail: deque[bytes] = deque()
         _run(work, step, workspace, tail)

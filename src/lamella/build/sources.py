@@ -90,6 +90,8 @@ class ContextSource:
             listing = os.scandir(self.place(path))
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise _unreadable(self.place(path), error) from None
         prefix = path + "/" if path else ""
         with listing:
             for item in listing:
@@ -158,7 +160,15 @@ def _lstat(path: str) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ContextError(f"cannot read: {error.strerror}", where=path) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: OSError) -> ContextError:
+    return ContextError(
+        f"the build context cannot be read ({error.strerror})",
+        where=path,
+        hint="make it readable, or leave it out by the ignore file",
+    )
 
 
 class TreeSource:
@@ -227,7 +237,11 @@ def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = Tru
             continue
         links += 1
         if links > MAX_LINKS:
-            raise ContextError(f"too many levels of symbolic links at {here!r}", where=path)
+            raise ContextError(
+                f"{path!r} leads through too many symbolic links",
+                detail=f"the last one was {here!r}",
+                hint="one of the links leads back to itself",
+            )
         if entry.link.startswith("/"):
             done.clear()
         pending.extend(reversed([step for step in entry.link.split("/") if step not in ("", ".")]))

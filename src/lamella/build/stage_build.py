@@ -84,7 +84,16 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
 
 
 def execute_step(work: Work, level: Level | None, step: Step) -> Outcome:
-    """One step, by the file that knows its kind."""
+    """One step. Whatever goes wrong in it names its ``file:line``."""
+    try:
+        return _execute(work, level, step)
+    except LamellaError as error:
+        error.at(step.info.where)
+        raise
+
+
+def _execute(work: Work, level: Level | None, step: Step) -> Outcome:
+    """By the file that knows the step's kind."""
     match step:
         case RunStep():
             return execute_run(work, level, step)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lamella.build.accounts import read_image_file
+from lamella.build.accounts import resolve_owner
 from lamella.build.level import Level
+from lamella.build.placement import new_folder
 from lamella.build.sources import follow
 from lamella.build.work import Outcome, Work
 from lamella.errors import DockerfileError
 from lamella.filetree import entry as kinds
-from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackItem
 from lamella.plan.key import step_definition
 from lamella.plan.step import WorkdirStep
@@ -27,24 +27,23 @@ def execute_workdir(work: Work, level: Level | None, step: WorkdirStep) -> Outco
 
 
 def _missing_folders(work: Work, level: Level | None, step: WorkdirStep) -> list[PackItem]:
-    from lamella.runtime.users import resolve_user
-
-    machine = work.machine
+    machine, where = work.machine, step.info.where
     tree = machine.tree(level)
-    path = follow(tree.get, step.path)
-    account = resolve_user(step.user, lambda name: read_image_file(machine, level, name))
     items: list[PackItem] = []
-    made = False
-    done = ""
-    for part in path.split("/"):
+    owner: tuple[int, int] | None = None
+    parent, done = tree.get(""), ""
+    for part in follow(tree.get, step.path).split("/"):
         done = f"{done}/{part}" if done else part
         existing = tree.get(done)
         if existing is not None and existing.kind != kinds.DIRECTORY:
-            raise DockerfileError(f"WORKDIR {step.path}: /{done} is not a folder in the image", where=step.info.where)
-        if existing is None:
-            made = True
-            existing = Entry(
-                done, kinds.DIRECTORY, 0o755, account.uid, account.gid, mtime=machine.started // 10**9 * 10**9
+            raise DockerfileError(
+                f"WORKDIR {step.path}: /{done} is not a folder in the image", where=where, hint="choose another path"
             )
+        if existing is None:
+            existing = new_folder(done, parent, machine.made_at)
+            if step.user:
+                owner = owner or resolve_owner(machine, level, step.user, f"USER {step.user}", where)
+                existing = existing._replace(uid=owner[0], gid=owner[1])
         items.append(PackItem(existing))
-    return items if made else []
+        parent = existing
+    return items if done not in tree else []

@@ -137,6 +137,8 @@ def _follow(source: ContextSource, step: Step, use: Use, uses: dict[str, dict[Us
         except ContextError as error:
             yield Warning_(error.where or step.info.where, f"{error.message}{_because(error)}")
             continue
+        if not found:
+            yield Warning_(step.info.where, f"{pattern!r} matches no file in the build context")
         for one in found:
             for entry in (one.entry, *one.below):
                 if entry.kind != kinds.DIRECTORY:
