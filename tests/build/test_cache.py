@@ -106,3 +106,86 @@ def test_with_an_epoch_two_stores_come_to_the_same_digest(builder: Builder, tmp_
         second = build(request, other)
     assert second.manifest.digest == first.manifest.digest
     assert first.config.created == "2001-09-09T01:46:40Z"
+
+
+def test_a_hard_link_is_not_a_copy(builder: Builder) -> None:
+    one = builder.file("d/one", "x")
+    two = builder.file("d/two", "x")
+    text = "FROM scratch\nCOPY d /d\n"
+    builder.build(text)
+    two.unlink()
+    os.link(one, two)
+    again = builder.build(text)
+    assert cached(again) == [False]
+    assert builder.tree(again)["d/two"].kind == "h"
+
+
+def test_a_file_that_is_linked_elsewhere_is_the_same_file(builder: Builder) -> None:
+    one = builder.file("d/one", "x")
+    text = "FROM scratch\nCOPY d /d\n"
+    builder.build(text)
+    os.link(one, builder.context / "elsewhere")
+    assert cached(builder.build(text)) == [True]
+
+
+def test_owners_in_a_named_context_that_is_an_image_count(builder: Builder) -> None:
+    builder.file("a", "x")
+    for owner in (1, 2):
+        builder.build(f"FROM scratch\nCOPY --chown={owner} a /a\n", tags=("files",))
+        result = builder.build(
+            "FROM scratch\nCOPY --from=named /a /b\n", named_contexts=(("named", "docker-image://files"),)
+        )
+        assert builder.tree(result)["b"].uid == owner
+
+
+def test_no_cached_layer_is_later_than_the_epoch(builder: Builder) -> None:
+    builder.file("a", "x")
+    text = "FROM scratch\nCOPY a /x/a\n"
+    builder.build(text)
+    result = builder.build(text, epoch=1000)
+    assert (cached(result), {entry.mtime for entry in builder.tree(result).values()}) == ([False], {1000 * 10**9})
+    assert cached(builder.build(text, epoch=1000)) == [True]
+    assert cached(builder.build(text, epoch=2000)) == [True]
+    assert cached(builder.build(text, epoch=999)) == [False]
+
+
+@pytest.mark.root
+def test_the_network_of_the_command_line_counts(busybox: Builder) -> None:
+    text = "FROM busybox\nRUN ls /sys/class/net > /net\n"
+    assert [cached(busybox.build(text, network=network)) for network in ("none", "host", "none")] == [
+        [False],
+        [False],
+        [True],
+    ]
+
+
+@pytest.mark.parametrize("change", ["ignore file", "build argument", "user line", "target of a link"])
+def test_what_a_copy_depends_on_besides_its_files(builder: Builder, change: str) -> None:
+    builder.file("d/a", "1")
+    builder.file("d/b", "2")
+    builder.file("etc/passwd", "app:x:1:1::/:/bin/sh\n")
+    (builder.context / "link").symlink_to("d")
+    text = "FROM scratch\nCOPY etc /etc\nARG WHERE=/x\nCOPY --chown=app link $WHERE/\n"
+    builder.build(text)
+    arguments: tuple[tuple[str, str], ...] = ()
+    if change == "ignore file":
+        builder.file(".dockerignore", "d/b\n")
+    elif change == "build argument":
+        arguments = (("WHERE", "/y"),)
+    elif change == "user line":
+        builder.file("etc/passwd", "app:x:2:2::/:/bin/sh\n")
+    else:
+        builder.file("e/a", "1")
+        (builder.context / "link").unlink()
+        (builder.context / "link").symlink_to("e")
+    result = builder.build(text, build_args=arguments)
+    assert not cached(result)[1]
+    assert (
+        sorted((path, entry.uid) for path, entry in builder.tree(result).items() if path[:1] in "xy" and path)
+        == {
+            "ignore file": [("x", 1), ("x/a", 1)],
+            "build argument": [("y", 1), ("y/a", 1), ("y/b", 1)],
+            "user line": [("x", 2), ("x/a", 2), ("x/b", 2)],
+            "target of a link": [("x", 1), ("x/a", 1)],
+        }[change]
+    )

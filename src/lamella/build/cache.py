@@ -25,10 +25,14 @@ def prefix_of(level: Level | None, definition: bytes) -> str:
 
 
 def find(machine: Machine, level: Level | None, definition: bytes, contents: str = "") -> CacheRecord | None:
-    """None also where the level below is still being packed: it was made just now, so what follows cannot be known."""
+    """None also where the level below is still being packed: it was made just now, so what follows cannot be known.
+    And where the layer may hold times that are later than SOURCE_DATE_EPOCH allows."""
     if level is not None and not level.settled:
         return None
-    return machine.store.cache.get(cache_key(chain_of(level) or "", definition, contents))
+    found = machine.store.cache.get(cache_key(chain_of(level) or "", definition, contents))
+    if found is not None and machine.epoch is not None and found.created > machine.epoch * 10**9:
+        return None
+    return found
 
 
 def may_hit(machine: Machine, level: Level | None, definition: bytes) -> bool:

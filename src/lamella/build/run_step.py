@@ -39,6 +39,8 @@ def refuse_unsupported(step: RunStep) -> None:
 def execute_run(work: Work, level: Level | None, step: RunStep) -> Outcome:
     """Raises StepFailed when the command exits with a status other than zero."""
     refuse_unsupported(step)
+    if step.network == "default":
+        step = step._replace(network=work.network)
     definition = step_definition(step)
     cached = work.find_cached(level, definition)
     if cached is not None:
@@ -72,8 +74,7 @@ def _run(work: Work, step: RunStep, workspace: Workspace, tail: deque[bytes]) ->
 
     root = ContextSource(workspace.root)
     process = _process(step, root)
-    network = work.network if step.network == "default" else step.network
-    sandbox = Sandbox(workspace.root, process, network="none" if network == "none" else "host")
+    sandbox = Sandbox(workspace.root, process, network="none" if step.network == "none" else "host")
     status = work.machine.runner.run(sandbox, output)
     work.machine.check_cancelled()
     if status != 0:
