@@ -137,3 +137,59 @@ def test_builds_that_do_more_than_print_are_never_noted(shell: Shell, flag: tupl
         shell.ok(*words)
         time.sleep(0.05)
     assert notes(shell) == []
+
+
+def test_a_linked_dockerfile_is_read_again(shell: Shell) -> None:
+    """What a link leads to changes without the link."""
+    shell.write("a", "aaaa")
+    real = shell.write("real", "FROM scratch\nCOPY a /a\n")
+    (shell.folder / "Dockerfile").symlink_to("real")
+    for _ in range(2):
+        shell.ok(*WORDS)
+        time.sleep(0.05)
+    before = shell.ok(*WORDS)
+    real.write_text("FROM scratch\nCOPY a /b\n")
+    assert shell.ok(*WORDS) != before
+
+
+def test_the_ignore_file_of_a_named_context_counts(shell: Shell) -> None:
+    shell.write("Dockerfile", "FROM scratch\nCOPY --from=other x /x\n")
+    shell.write("other/x", "xxxx")
+    ignore = shell.write("other/.dockerignore", "y")
+    words = (*WORDS, "--build-context", "other=other")
+    for _ in range(2):
+        shell.ok(*words)
+        time.sleep(0.05)
+    assert notes(shell)
+    ignore.write_text("x")
+    assert shell.run(*words).returncode == 2
+
+
+def test_a_file_that_changes_while_the_build_runs_is_not_trusted(tmp_path: Path, monkeypatch: Any) -> None:
+    from lamella.cli.replay import record, replay
+
+    monkeypatch.setenv("LAMELLA_ROOT", str(tmp_path / "store"))
+    file = tmp_path / "Dockerfile"
+    file.write_text("")
+    changed = file.stat().st_mtime_ns
+    for began, kept in ((changed - 10**9, False), (changed + 10**9, True)):
+        record(["x"], {str(file): file.lstat()}, (), "out", "", began=began)
+        assert replay(["x"]) == kept
+
+
+def test_a_closed_pipe_is_no_traceback(noted: Shell) -> None:
+    import subprocess
+    import sys
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "lamella", *WORDS],
+        check=False,
+        cwd=noted.folder,
+        env=noted.env,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    assert (done.returncode, b"Traceback" in done.stderr, b"Exception" in done.stderr) == (141, False, False)

@@ -29,11 +29,16 @@ def dispatch(arguments: list[str]) -> int:
     """Runs the command and returns its exit code; what goes wrong becomes one message on stderr."""
     try:
         return _guarded(arguments)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError) as error:
+        return stopped(error)
+
+
+def stopped(error: KeyboardInterrupt | BrokenPipeError) -> int:
+    """The exit code when nobody wants the answer any more."""
+    if isinstance(error, KeyboardInterrupt):
         return _complain("interrupted", exit_code=130)
-    except BrokenPipeError:
-        _silence_stdout()
-        return 141
+    _silence_output()
+    return 141
 
 
 def _guarded(arguments: list[str]) -> int:
@@ -183,8 +188,13 @@ def _complain(
     return exit_code
 
 
-def _silence_stdout() -> None:
-    """So that the interpreter's last flush does not complain of the closed pipe."""
+def _silence_output() -> None:
+    """So that the interpreter's last flush does not complain of the closed pipe, whichever it was."""
     import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(null, stream.fileno())

@@ -14,8 +14,13 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["build"]:
         from lamella.cli.replay import replay
 
-        if replay(arguments[1:]):
-            return 0
+        try:
+            if replay(arguments[1:]):
+                return 0
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            from lamella.cli.dispatch import stopped
+
+            return stopped(error)
     from lamella.cli.dispatch import dispatch
 
     return dispatch(arguments)

@@ -12,7 +12,6 @@ Nothing heavy is imported here, not even ``re`` or ``typing``: an interpreter st
 
 import os
 import sys
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,11 +70,18 @@ def may_record(words: list[str]) -> bool:
 
 
 def record(
-    words: list[str], stats: "Mapping[str, os.stat_result | None]", blobs: "Iterable[str]", out: str, err: str
+    words: list[str],
+    stats: "Mapping[str, os.stat_result | None]",
+    blobs: "Iterable[str]",
+    out: str,
+    err: str,
+    *,
+    began: int,
 ) -> None:
     """Keeps a note. ``stats`` are the files and folders that the build looked at, by path (None: not there);
-    ``blobs`` are paths of blobs, whose size alone counts. Keeps none where a file is too fresh to be trusted."""
-    limit = time.time_ns() - _FRESH_NS
+    ``blobs`` are paths of blobs, whose size alone counts. Keeps none where a file may have changed since the build
+    ``began`` (ns since the epoch): what stat says may then be of another file than was read."""
+    limit = began - _FRESH_NS
     stamps: list[str] = []
     for path, stat in stats.items():
         if stat is not None and max(stat.st_mtime_ns, stat.st_ctime_ns) > limit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING, TextIO
 
 from lamella.cli.dockerfile import add_dockerfile_options, pairs, read_dockerfile, source_date_epoch
@@ -47,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
+    began = time.time_ns()
     _refuse_unsupported(args)
     request = _request(args)
     from lamella.build.engine import build
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
     sys.stderr.flush()
     session.out(result.image_id)
     if all(step.cached for step in result.steps) and may_record(session.words):
-        _record(session, request, result, err.text)
+        _record(session, request, result, err.text, began)
     return 0
 
 
@@ -82,7 +84,7 @@ class Transcript:
         self._stream.flush()
 
 
-def _record(session: Session, request: BuildRequest, result: BuildResult, err: str) -> None:
+def _record(session: Session, request: BuildRequest, result: BuildResult, err: str, began: int) -> None:
     """Everything was cached: the same words can be answered by a note as long as nothing changes."""
     import os
 
@@ -92,15 +94,18 @@ def _record(session: Session, request: BuildRequest, result: BuildResult, err: s
     if session.root != default_root() or request.dockerfile is None or request.context is None:
         return
     root = os.path.abspath(request.context)
-    own = (request.dockerfile, *ignore_candidates(root, request.dockerfile), os.path.join(store.root, "index.json"))
+    named = (path for folder, _ in result.looked_at for path in ignore_candidates(folder, None))
+    own = (request.dockerfile, *ignore_candidates(root, request.dockerfile), *named, f"{store.root}/index.json")
     stats: dict[str, os.stat_result | None] = {}
     for path in own:
+        if os.path.islink(path):
+            return  # what it leads to may change without the link
         stats[path] = os.lstat(path) if os.path.lexists(path) else None
     for folder, seen in result.looked_at:
         stats.update({f"{folder}/{path}" if path else folder: stat for path, stat in seen.items()})
     image = store.images.get(result.manifest.digest).image
     digests = (result.manifest.digest, image.manifest.config.digest, *(layer.blob.digest for layer in image.layers))
-    record(session.words, stats, map(store.blobs.path_of, digests), result.image_id + "\n", err)
+    record(session.words, stats, map(store.blobs.path_of, digests), result.image_id + "\n", err, began=began)
 
 
 def _refuse_unsupported(args: argparse.Namespace) -> None:
