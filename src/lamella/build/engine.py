@@ -105,6 +105,13 @@ class Stages:
                 self._results[order[0]] = self._build(self._plan.stages[order[0]])
             else:
                 self._run_side_by_side(order)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._machine.abandon()
+            self._machine.cancel()
+            for task in list(self._tasks.values()):  # those too that started on demand
+                task.wait()
+            raise
         finally:
             for digests in self._digests:
                 digests.save()
@@ -112,15 +119,12 @@ class Stages:
 
     def _run_side_by_side(self, order: tuple[int, ...]) -> None:
         for number in order:
-            self._start(self._plan.stages[number])
+            self._task(number)
         first_error: BaseException | None = None
         for number in order:
             try:
                 self._results[number] = self._tasks[number].result()
             except KeyboardInterrupt:
-                self._machine.abandon()
-                for task in self._tasks.values():
-                    task.wait()
                 raise
             except BaseException as error:
                 if first_error is None or isinstance(first_error, Interrupted):
@@ -144,13 +148,15 @@ class Stages:
         """A finished stage; waits for it. One that nobody was seen to need (an image's ONBUILD may) starts now."""
         if number in self._results:
             return self._results[number]
+        return self._task(number).result()
+
+    def _task(self, number: int) -> Task[StageResult]:
+        """The stage's task, started if nobody did."""
         with self._guard:
             if number not in self._tasks:
-                self._start(self._plan.stages[number])
-        return self._tasks[number].result()
-
-    def _start(self, stage: Stage) -> None:
-        self._tasks[stage.number] = Task(lambda: self._cancelling(stage), f"stage {stage.number}")
+                stage = self._plan.stages[number]
+                self._tasks[number] = Task(lambda: self._cancelling(stage), f"stage {number}")
+            return self._tasks[number]
 
     def _build(self, stage: Stage) -> StageResult:
         base = self.base(stage)
