@@ -173,6 +173,7 @@ def test_a_hostile_archive_is_refused_with_its_line(builder: Builder, member: tu
     with pytest.raises((ImageInvalid, ContextError)) as caught:
         builder.build("FROM scratch\n\nADD t.tar /x/\n")
     assert caught.value.where == "Dockerfile:3"
+    assert caught.value.hint
 
 
 def test_a_context_that_cannot_be_read_says_where(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from lamella.filetree.entry import Entry
 _IN_MEMORY = 64 << 10
 #: and no more than this of one archive
 _ALL_IN_MEMORY = 256 << 20
+_Member = tuple[Entry, "bytes | None", "str | None"]
 
 
 def is_archive(source: CopySource, entry: Entry) -> bool:
@@ -44,7 +45,7 @@ def add_archive(machine: Machine, placement: Placement, path: str, destination: 
     def lookup(inside: str) -> Entry | None:
         return placement.lookup(prefix + inside if inside else top)
 
-    for entry, data, spooled in _members(machine, path):
+    for entry, data, spooled in _hinted(_members(machine, path), os.path.basename(path)):
         if not entry.path:
             continue
         folder, _, name = entry.path.rpartition("/")
@@ -57,7 +58,16 @@ def add_archive(machine: Machine, placement: Placement, path: str, destination: 
         placement.add_member(entry._replace(path=prefix + target, link=link), data, spooled)
 
 
-def _members(machine: Machine, path: str) -> Iterator[tuple[Entry, bytes | None, str | None]]:
+def _hinted(members: Iterator[_Member], name: str) -> Iterator[_Member]:
+    """What is wrong with a layer is said of layers; here it is an archive of the user's."""
+    try:
+        yield from members
+    except LamellaError as error:
+        error.hint = error.hint or f"the archive is broken or hostile: look into it by 'tar -tvf {name}'"
+        raise
+
+
+def _members(machine: Machine, path: str) -> Iterator[_Member]:
     from lamella.layer.compression import open_decompressed
     from lamella.layer.read import read_entries
 

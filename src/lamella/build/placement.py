@@ -90,7 +90,11 @@ class Placement:
             if target is not None and target.entry.kind == kinds.HARDLINK:
                 entry, target = entry._replace(link=target.entry.link), self._placed.get(target.entry.link)
             if target is None or target.entry.kind == kinds.DIRECTORY:
-                raise ContextError(f"a hard link of the archive, {entry.path!r}, leads nowhere", where=self._where)
+                raise ContextError(
+                    f"a hard link of the archive, {entry.path!r}, leads to nothing that the archive brings",
+                    where=self._where,
+                    hint="pack the file that it is a name of into the same archive",
+                )
             if target.entry.path == entry.path:
                 return
             self._has_links = True
