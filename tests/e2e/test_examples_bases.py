@@ -39,7 +39,7 @@ def test_the_rootfs_has_what_a_container_expects(rootfs: Path) -> None:
     with tarfile.open(rootfs) as archive:
         members = {member.name.removeprefix("./"): member for member in archive}
     assert members["bin/busybox"].mode == 0o755
-    assert members["bin/sh"].linkname == "busybox"
+    assert members["bin/sh"].linkname == "/bin/busybox"
     assert members["tmp"].mode == 0o1777
     assert members["root"].mode == 0o700
     assert {(member.uid, member.gid, member.mtime) for member in members.values()} == {(0, 0, 0)}
