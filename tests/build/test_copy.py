@@ -106,6 +106,18 @@ def test_symlinks_below_a_folder_stay_and_a_named_one_is_followed(builder: Build
     assert (tree["named"].kind, tree["named"].size) == ("f", 7)
 
 
+def test_a_context_named_by_a_symlink_is_the_folder_behind_it(builder: Builder, tmp_path: Path) -> None:
+    builder.file("sub/a", "1")
+    plain = builder.build("FROM scratch\nCOPY . .\nCOPY sub /sub/\n", epoch=0)
+    real, builder.context = builder.context, tmp_path / "link"
+    builder.context.symlink_to(real)
+    linked = builder.build("FROM scratch\nCOPY . .\nCOPY sub /sub/\n", epoch=0, no_cache=True)
+    assert linked.image_id == plain.image_id
+    assert set(builder.tree(linked)) == {"sub", "sub/a"}
+    named = builder.build("FROM scratch\nCOPY --from=other . /\n", named_contexts=(("other", str(builder.context)),))
+    assert set(builder.tree(named)) == {"sub", "sub/a"}
+
+
 def test_a_symlink_that_leads_out_of_the_context_finds_nothing_outside(builder: Builder, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (builder.context / "out").symlink_to("../secret")

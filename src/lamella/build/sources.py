@@ -85,7 +85,7 @@ class ContextSource:
     def names(self, path: str) -> list[str]:
         found = []
         if path not in self.stats:
-            self.stats[path] = _lstat(self.place(path))
+            self.stats[path] = self._lstat(path)
         try:
             listing = os.scandir(self.place(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -138,11 +138,15 @@ class ContextSource:
         if path in self.stats:
             found = self.stats[path]
         else:
-            found = _lstat(self.place(path))
+            found = self._lstat(path)
             if found is not None and self._left_out(path) and not stat.S_ISDIR(found.st_mode):
                 found = None
             self.stats[path] = found
         return None if found is None else self._entry(path, found)
+
+    def _lstat(self, path: str) -> os.stat_result | None:
+        """The root alone is followed: a context that is named by a symlink is the folder behind it."""
+        return _lstat(self.place(path) if path else f"{self.root}/.")
 
     def _entry(self, path: str, found: os.stat_result) -> Entry | None:
         kind = _KINDS.get(stat.S_IFMT(found.st_mode))
