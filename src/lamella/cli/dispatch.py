@@ -21,7 +21,19 @@ ALIASES = {
     "import": "image_import",
     "verify": "image_verify",
 }
-GROUPS = ("image", "system", "base")
+GROUPS = ("image", "system")
+_HINT = "'lamella --help' lists the commands that there are"
+_SQUASH = "'lamella fix' joins instructions, with proof"
+#: commands that are planned and not there yet, each with what helps until then
+LATER = {
+    "pull": "'lamella load' reads what docker save or skopeo wrote; 'lamella import' reads a root file system",
+    "push": "'lamella save' writes what docker load and skopeo read",
+    "rm": "it will be for containers; images go with 'lamella rmi'",
+    "image squash": _SQUASH,
+    "slim": _SQUASH,
+    **dict.fromkeys(("run", "ps", "logs", "exec", "stop"), "'lamella save APP | docker load' hands an image to Docker"),
+    **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base", "image rebase"), _HINT),
+}
 INTERNAL_ERROR = 3
 
 
@@ -113,6 +125,10 @@ def _find_command(arguments: list[str]) -> tuple[str, ModuleType, list[str]]:
         module = _import_command(ALIASES.get(first, first))
         if module is not None and "_" not in first:
             return first, module, rest
+    if first in LATER:
+        from lamella.errors import NotSupported
+
+        raise NotSupported(f"lamella {first} is not supported yet", hint=LATER[first])
     from lamella.cli.overview import nearest_command
 
     near = nearest_command(first)
@@ -141,7 +157,10 @@ def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         def error(self, message: str) -> object:  # type: ignore[override]
             from lamella.errors import UsageError
 
-            raise UsageError(message, hint=f"'lamella {name} --help' shows how it is called")
+            hint = f"'lamella {name} --help' shows how it is called"
+            if "arguments: --root" in message:
+                hint = f"it stands before the command: lamella --root DIR {name} …"
+            raise UsageError(message, hint=hint)
 
         def format_help(self) -> str:
             """An example first, then the flags."""
@@ -163,7 +182,10 @@ def _complain_os(error: OSError) -> int:
         hint = "free some space: 'lamella image prune' removes what nothing needs"
         return _complain("no space left on the device", where, hint, exit_code=3)
     if error.errno in (errno.EACCES, errno.EPERM):
-        return _complain(f"{error.strerror or error}", where, "run as root, or choose another --root", exit_code=3)
+        hint = "run as root, or as the user it belongs to; --root names another store"
+        return _complain(f"{error.strerror or error}", where, hint, exit_code=3)
+    if error.errno == errno.ENOENT and where is None:
+        return _complain("the current folder is not there any more", hint="cd to one that is")
     missing = isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
     return _complain(f"{error.strerror or error}", where, exit_code=2 if missing else 3)
 

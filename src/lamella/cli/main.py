@@ -6,6 +6,10 @@ import sys
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code: 0 yes, 1 no, 2 bad usage or input, 3 the machine cannot, 130 interrupted."""
     arguments = sys.argv[1:] if argv is None else argv
+    if argv is None and _streams_are_odd():
+        from lamella.cli.streams import mend
+
+        mend()
     if arguments[:1] in (["--version"], ["-V"]):
         from lamella import __version__
 
@@ -24,6 +28,11 @@ def main(argv: list[str] | None = None) -> int:
     from lamella.cli.dispatch import dispatch
 
     return dispatch(arguments)
+
+
+def _streams_are_odd() -> bool:
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return sys.getfilesystemencoding() != "utf-8" or any(one is None or one.encoding != "utf-8" for one in streams)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ def default_root() -> str:
 
 def replay(words: list[str]) -> bool:
     """Prints what ``lamella build WORDS`` printed, if nothing that it looked at has changed; False otherwise."""
-    key = _key(words)
     try:
+        key = _key(words)  # an error where the current folder is gone
         with open(_path(key), encoding="utf-8", errors="surrogateescape") as file:
             fields = file.read().split("\0")
     except (OSError, ValueError):

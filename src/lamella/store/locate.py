@@ -57,8 +57,10 @@ def open_image(text: str, store: Store, platform: Platform | None = None) -> Loc
     try:
         stored = store.images.resolve(text, platform)
     except NotFound as error:
-        if os.path.exists(text):
-            error.hint = f"to read it from disk write oci:{text} or docker-archive:{text}"
+        if os.path.isfile(text):
+            error.hint = f"to read the file of that name write docker-archive:{text}"
+        elif os.path.isfile(f"{text}/oci-layout"):
+            error.hint = f"to read the image layout in the folder of that name write oci:{text}"
         raise
     return LocatedImage(text, stored.names, stored.image, store.blobs, lambda: None)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from lamella.cli.session import Session
-from lamella.errors import UsageError
+from lamella.errors import InputError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from lamella.insight.stack import Stack
@@ -56,7 +57,16 @@ def _explain_image(args: argparse.Namespace, session: Session) -> int:
                 hint="name the Dockerfile with -f, or leave the flag out",
             )
     store = session.store()
-    viewed = view_image(args.what, store)
+    try:
+        viewed = view_image(args.what, store)
+    except NotFound:
+        if not os.path.isdir(args.what) or os.path.isfile(f"{args.what}/oci-layout"):
+            raise
+        raise InputError(
+            "there is no Dockerfile in this folder, and no image has its name",
+            where=args.what,
+            hint="name the Dockerfile with -f; `lamella image ls` shows the images",
+        ) from None
     _print(args, stack_of(viewed, store), measure_waste(viewed.contents), session)
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from lamella.cli.session import Session
@@ -34,9 +35,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
     a, b = _dockerfile(args.a), _dockerfile(args.b)
     if (a is None) != (b is None):
         file, image = (args.b, args.a) if a is None else (args.a, args.b)
-        raise UsageError(
-            f"{file} is a Dockerfile and {image} an image", hint="build the Dockerfile first, then compare two images"
-        )
+        hint = "build the Dockerfile first, then compare two images"
+        if os.path.isdir(file):
+            hint += f"; to name an image that is called like the folder, write its tag: {file.rstrip('/')}:latest"
+        raise UsageError(f"{file} is a Dockerfile and {image} an image", hint=hint)
     if a is not None and b is not None:
         return _prove_dockerfiles(args, a, b, session)
     return _prove_images(args, session)

@@ -1,0 +1,40 @@
+"""From words to a command, and what is said to words that name none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamella.cli.dispatch import ALIASES, LATER
+from lamella.cli.overview import command_names
+
+Lamella = Callable[..., Any]
+
+
+def test_planned_commands_are_not_there_yet(lamella: Lamella) -> None:
+    assert not {*command_names(), *ALIASES} & {*LATER}
+    for name in LATER:
+        done = lamella(*name.split(), "x")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"error: lamella {name} is not supported yet\n  hint: ")
+
+
+def test_root_behind_the_command_is_told_where_it_belongs(lamella: Lamella) -> None:
+    done = lamella("image", "ls", "--root", "x")
+    assert done.code == 2
+    assert "lamella --root DIR image ls" in done.err
+
+
+def test_a_folder_without_a_dockerfile(lamella: Lamella, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app").mkdir()
+    done = lamella("explain", "app")
+    assert done.code == 2
+    assert done.err.startswith("error: app: there is no Dockerfile in this folder, and no image has its name\n  hint: ")
+    (tmp_path / "app" / "oci-layout").touch()
+    assert "hint: to read the image layout in the folder of that name write oci:app" in lamella("explain", "app").err
+    (tmp_path / "app" / "Dockerfile").touch()
+    assert "write its tag: app:latest" in lamella("prove", "app/", "other").err
