@@ -58,14 +58,14 @@ def run(args: argparse.Namespace, session: Session) -> int:
 def _agreed(args: argparse.Namespace, session: Session) -> bool:
     if args.force:
         return True
-    if not sys.stdin.isatty():
-        if args.all:
-            from lamella.errors import UsageError
-
-            raise UsageError("--all removes named images and cannot ask here", hint="add --force")
-        return True
     what = ["all images that no container uses" if args.all else "all unnamed images"]
     what += ["the build cache"] if args.build_cache else []
     sys.stderr.write(f"This will remove {' and '.join(what)}, and what only they need. Continue? [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer:
+        from lamella.errors import UsageError
+
+        sys.stderr.write("\n")
+        raise UsageError("nobody is there to answer; nothing was removed", hint="--force does not ask")
+    return answer.strip().lower() in ("y", "yes")
