@@ -33,6 +33,7 @@ def test_a_shortened_path_keeps_its_end(path: str, columns: int) -> None:
 
 def test_nothing_steers_the_terminal() -> None:
     assert one_line("a\x1b[31mb\nc\u202e") == "a [31mb c "
+    assert one_line("a\udcff") == "a\\xff"
     assert shorten("a\tb", 10) == "a b"
 
 

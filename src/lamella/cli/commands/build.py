@@ -185,6 +185,7 @@ def _write_files(args: argparse.Namespace, result: BuildResult) -> None:
 def _summary(result: BuildResult) -> str:
     """Per step what it added; the time of all."""
     from lamella.cli.progress import human_size
+    from lamella.cli.text.counts import count
 
     lines = []
     for step in result.steps:
@@ -192,7 +193,6 @@ def _summary(result: BuildResult) -> str:
         how = "cached" if step.cached else f"{step.seconds:.1f}s"
         lines.append(f"  {size:>9}  {how:>7}  {step.text}")
     cached = all(step.cached for step in result.steps)
-    lines.append(
-        f"{len(result.config.diff_ids)} layers, " + ("all cached" if cached else f"built in {result.seconds:.1f}s")
-    )
+    layers = count(len(result.config.diff_ids), "layer")
+    lines.append(f"{layers}, " + ("all cached" if cached else f"built in {result.seconds:.1f}s"))
     return "\n".join(lines) + "\n"

@@ -23,8 +23,15 @@ def _char_width(char: str) -> int:
 
 
 def one_line(text: str) -> str:
-    """Control characters, which could steer the terminal, and line breaks become spaces."""
-    return "".join(char if char.isprintable() or "\udc80" <= char <= "\udcff" else " " for char in text)
+    """Control characters, which could steer the terminal, and line breaks become spaces; a byte of a file name that is
+    not UTF-8 is written ``\\xff``."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_harmless, text))
+
+
+def _harmless(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:x}"
+    return char if char.isprintable() else " "
 
 
 def shorten(text: str, columns: int) -> str:
