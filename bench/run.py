@@ -133,6 +133,7 @@ def measure_case(case: Case, room: Room, daemon: Dockerd, rounds: int) -> Result
         for contender in case.contenders:
             if contender.before:
                 contender.before()
+            os.sync()  # nobody waits for what the one before has still to write
             daemon.reset_peak()
             sample = measure(contender.command, os.path.join(room.folder, "log"))
             if turn:
