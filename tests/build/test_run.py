@@ -49,6 +49,13 @@ def test_exec_form_and_shell(alpine: Builder) -> None:
     assert output(alpine).splitlines() == ["$HOME x  y", "/bin/ash"]
 
 
+def test_heredocs_are_the_text_or_go_to_a_command(alpine: Builder) -> None:
+    alpine.build(
+        "FROM alpine:3.20\nRUN <<EOF\nset -e\necho one\nEOF\nRUN cat <<'A' - <<B\n$x\nA\ntwo\nB\n", no_cache=True
+    )
+    assert output(alpine).splitlines() == ["one", "two"]
+
+
 def test_a_failing_run_says_where_what_and_with_which_status(alpine: Builder) -> None:
     with pytest.raises(StepFailed) as caught:
         alpine.build("FROM alpine:3.20\nRUN true\nRUN echo about to fail; exit 7\n")
@@ -56,6 +63,10 @@ def test_a_failing_run_says_where_what_and_with_which_status(alpine: Builder) ->
     assert (error.where, error.exit_code) == ("Dockerfile:3", 1)
     assert "status 7" in error.message
     assert "about to fail" in (error.detail or "")
+    assert "lines above" in (error.hint or "")
+    with pytest.raises(StepFailed) as caught:
+        alpine.build("FROM alpine:3.20\nRUN false\n")
+    assert (caught.value.detail, "printed nothing" in (caught.value.hint or "")) == (None, True)
 
 
 def test_a_run_after_a_failure_starts_from_the_cache(alpine: Builder) -> None:

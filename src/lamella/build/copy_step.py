@@ -116,7 +116,9 @@ def _ownership(work: Work, level: Level | None, step: CopyStep) -> Ownership:
     mode = None
     if step.chmod is not None:
         if not step.chmod or set(step.chmod) - set("01234567") or len(step.chmod) > 5:
-            raise NotSupported(f"--chmod={step.chmod} is not an octal mode", where=where, hint="write --chmod=755")
+            raise NotSupported(
+                f"--chmod={step.chmod}: symbolic modes are not supported yet", where=where, hint="write --chmod=755"
+            )
         mode = int(step.chmod, 8) & 0o7777
     if step.chown is None:
         return Ownership(mode=mode)

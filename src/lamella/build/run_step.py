@@ -29,6 +29,7 @@ def refuse_unsupported(step: RunStep) -> None:
     for what, used in (
         (f"RUN --mount=type={step.mounts[0].type}" if step.mounts else "", bool(step.mounts)),
         ("RUN --security=insecure", step.security != "sandbox"),
+        ("a RUN whose heredoc is a script with #!", step.script is not None),
     ):
         if used:
             raise NotSupported(
@@ -87,11 +88,14 @@ def _failed(step: RunStep, status: int, output: bytes) -> StepFailed:
         126: "status 126: the program is there and cannot be executed (architecture, x bit, interpreter)",
         137: "status 137: killed, often for want of memory",
     }
+    otherwise = (
+        "the lines above are the last that it printed" if output else "it printed nothing; set -x would show more"
+    )
     return StepFailed(
         f"{step.info.text} exited with status {status}",
         where=step.info.where,
         detail=output[-_TAIL:].decode("utf-8", "replace") or None,
-        hint=hints.get(status, "the lines above are the last that it printed"),
+        hint=hints.get(status, otherwise),
     )
 
 
