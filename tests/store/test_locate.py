@@ -85,6 +85,11 @@ def test_errors(store: Store, elsewhere: Path, form: str, error: type[LamellaErr
 def test_path_given_as_a_name(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "layout").mkdir()
+    (tmp_path / "layout" / "oci-layout").write_text("{}")
+    (tmp_path / "archive").write_bytes(b"")
     with pytest.raises(NotFound) as caught:
         open_image("layout", store)
     assert "oci:layout" in (caught.value.hint or "")
+    with pytest.raises(NotFound) as caught:
+        open_image("archive", store)
+    assert "docker-archive:archive" in (caught.value.hint or "")
