@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from lamella.build.base import Base, base_of_image, image_level, open_image
 from lamella.build.filedigests import FileDigests
-from lamella.build.level import Level, stack
-from lamella.build.machine import Machine
+from lamella.build.level import Level
+from lamella.build.machine import Machine, all_layers
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
@@ -269,7 +269,7 @@ def _finish(
     """Waits for the layers, puts the image together and stores it under its names."""
     target = results[plan.target]
     base = target.base.image
-    layers = tuple(level.layer for level in stack(target.level))
+    layers = all_layers(target.level)
     image = assemble(
         base,
         layers[len(base.layers) if base is not None else 0 :],

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from lamella.cli.dockerfile import add_dockerfile_options, pairs, read_dockerfile, source_date_epoch
+from lamella.cli.dockerfile import add_dockerfile_options, pairs
 from lamella.cli.replay import default_root, may_record, record
 from lamella.cli.session import Session
 from lamella.errors import NotSupported, UsageError
@@ -121,34 +121,22 @@ def _refuse_unsupported(args: argparse.Namespace) -> None:
 
 
 def _request(args: argparse.Namespace) -> BuildRequest:
-    import os
-
-    from lamella.build.request import BuildRequest
+    from lamella.cli.view.request import dockerfile_request
     from lamella.oci.platform import parse_platform
     from lamella.oci.reference import parse_reference
 
     if args.context == "-":
         raise NotSupported("a context from standard input is not supported yet", hint="unpack it and give the folder")
-    source = read_dockerfile(args.context, args.file)
     for tag in args.tag:
         if parse_reference(tag).digest is not None:
             raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
-    return BuildRequest(
-        context=source.context,
-        text=source.text,
-        name=source.name,
-        dockerfile=source.path,
+    return dockerfile_request(args, args.file, args.context)._replace(
         tags=tuple(args.tag),
-        target=args.target,
-        build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
         platform=parse_platform(args.platform) if args.platform else None,
         labels=pairs(args.label, "--label"),
         annotations=pairs(args.annotation, "--annotation"),
-        named_contexts=pairs(args.build_context, "--build-context"),
         network=args.network,
         no_cache=args.no_cache,
-        epoch=source_date_epoch(),
-        runtime=os.environ.get("LAMELLA_RUNTIME") or None,
     )
 
 
