@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from lamella.build.base import Base
 from lamella.build.copy_step import execute_copy
-from lamella.build.instant import format_instant
 from lamella.build.level import Level
 from lamella.build.request import StepReport
 from lamella.build.run_step import execute_run
@@ -18,6 +17,7 @@ from lamella.events import StepErrored, StepFinished, StepStarted
 from lamella.oci.config import HistoryEntry
 from lamella.plan.stage import LoweredStage, StageState
 from lamella.plan.step import ConfigStep, CopyStep, RunStep, Step, WorkdirStep
+from lamella.store.instant import format_instant
 
 #: what BuildKit writes into the comment of every history entry
 HISTORY_COMMENT = "buildkit.dockerfile.v0"

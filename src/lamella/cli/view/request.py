@@ -10,8 +10,8 @@ from lamella.cli.dockerfile import pairs, read_dockerfile, source_date_epoch
 
 
 def dockerfile_request(args: argparse.Namespace, dockerfile: str | None, context: str) -> BuildRequest:
-    """Reads ``dockerfile`` (``-`` is standard input, None the one in ``context``). ``args`` has the options of ``add_dockerfile_options``, or those
-    of them that the command takes. Raises InputError, DockerfileError."""
+    """Reads ``dockerfile`` (``-`` is standard input, None the one in ``context``). ``args`` has the options of
+    ``add_dockerfile_options``, or those of them that the command takes. Raises InputError, DockerfileError."""
     source = read_dockerfile(context, dockerfile)
     return BuildRequest(
         context=source.context,
