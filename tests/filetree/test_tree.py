@@ -173,3 +173,9 @@ def test_what_a_new_directory_hides_is_not_where_a_link_led(hiding: Entry) -> No
     """Docker marks a directory as opaque that took the place of a link: what the link led to stays."""
     lower = [e("etc", DIRECTORY), e("etc/a"), e("x", SYMLINK, link="/etc")]
     assert paths(lower, [e("x", DIRECTORY), hiding]) == ["etc", "etc/a", "x"]
+
+
+def test_a_name_that_became_a_link_stays_one_through_later_layers() -> None:
+    """The tree lists it before the file that it is a name of: it was there first."""
+    linked = [e("a", content="1"), Entry("b", HARDLINK, link="a")]
+    assert paths([e("b")], linked, [e("c", D), e("c", WHITEOUT)]) == ["a", "b", "c"]

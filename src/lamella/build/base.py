@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lamella.build.layering import MadeLayer
 from lamella.build.level import Level
 from lamella.build.machine import Machine
 from lamella.errors import ImageInvalid, LamellaError, NotFound
@@ -13,13 +14,16 @@ from lamella.plan.stage import StageState
 
 
 class Base(NamedTuple):
-    """``state`` is None for scratch. ``image`` is set where the stage stands on an image directly."""
+    """``state`` is None for scratch. ``image`` is what the stage stands on, at first or second hand. ``made`` are the
+    layers above that one, made by the stages below; ``shared`` says that another stage stands on those too."""
 
     level: Level | None
     state: StageState | None
     history: tuple[HistoryEntry, ...] = ()
     created: str = ""
     image: Image | None = None
+    made: tuple[MadeLayer, ...] = ()
+    shared: bool = False
 
 
 def open_image(machine: Machine, reference: str, where: str) -> Image:

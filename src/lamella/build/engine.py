@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from lamella.build.base import Base, base_of_image, image_level, open_image
 from lamella.build.filedigests import FileDigests
+from lamella.build.layering import layered
 from lamella.build.level import Level
-from lamella.build.machine import Machine, all_layers
+from lamella.build.machine import Machine
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
@@ -177,7 +178,10 @@ class Stages:
         match stage.base:
             case BaseStage(number):
                 below = self.result(number)
-                return Base(below.level, below.state, below.history, below.created, below.base.image)
+                standing = sum(other.base == stage.base for other in self._plan.stages)
+                return Base(
+                    below.level, below.state, below.history, below.created, below.base.image, below.made, standing > 1
+                )
             case BaseImage(reference):
                 image = open_image(self._machine, self._named(reference, where), where)
                 wanted = stage.platform or self._plan.options.target_platform
@@ -269,12 +273,12 @@ def _finish(
     """Waits for the layers, puts the image together and stores it under its names."""
     target = results[plan.target]
     base = target.base.image
-    layers = all_layers(target.level)
+    layers, history = layered(machine, request.layers, target.level, target.made, target.history)
     image = assemble(
         base,
-        layers[len(base.layers) if base is not None else 0 :],
+        layers,
         target.state.config,
-        target.history[len(base.config.history) if base is not None else 0 :],
+        history[len(base.config.history) if base is not None else 0 :],
         platform=target.state.platform,
         created=target.created,
         annotations=request.annotations,

@@ -35,7 +35,7 @@ class Machine:
         self.started = time.time_ns() if epoch is None else min(time.time_ns(), epoch * 10**9)
         self.cancelled = threading.Event()
         self._abandoned = threading.Event()
-        self._compression = compression
+        self.compression = compression
         self._runtime = runtime
         self._backend = backend
         self._lock = threading.RLock()
@@ -49,6 +49,11 @@ class Machine:
     def made_at(self) -> int:
         """The mtime of what the builder itself makes: its start, in whole seconds (as nanoseconds)."""
         return self.started // 10**9 * 10**9
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for what is being packed."""
+        return self._abandoned.is_set()
 
     def cancel(self) -> None:
         """Stops what runs, here and in other threads; steps that have not begun do not begin. Layers of steps that
@@ -166,7 +171,7 @@ class Machine:
                     packed = pack_layer(
                         items(),
                         sink,
-                        compression=self._compression,
+                        compression=self.compression,
                         clamp_mtime=self.epoch,
                         cancelled=self._abandoned.is_set,
                     )

@@ -18,7 +18,8 @@ class BuildRequest(NamedTuple):
     ``name`` what messages call it (relative to the context where it lies inside).
 
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
-    ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later.
+    ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
+    layer: one of ``layering.POLICIES``.
     """
 
     context: str | None
@@ -36,6 +37,7 @@ class BuildRequest(NamedTuple):
     no_cache: bool = False
     epoch: int | None = None
     compression: str = "gzip"
+    layers: str = "faithful"
     runtime: str | None = None
     backend: str = "auto"
 

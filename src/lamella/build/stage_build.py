@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lamella.build.base import Base
 from lamella.build.copy_step import execute_copy
+from lamella.build.layering import MadeLayer, made_layer
 from lamella.build.level import Level
 from lamella.build.request import StepReport
 from lamella.build.run_step import execute_run
@@ -24,7 +25,7 @@ HISTORY_COMMENT = "buildkit.dockerfile.v0"
 
 
 class StageResult(NamedTuple):
-    """A finished stage. ``reports`` are functions of no arguments: they wait for the packing."""
+    """A finished stage. ``made`` are the layers above the base image, one for each level."""
 
     base: Base
     level: Level | None
@@ -32,6 +33,7 @@ class StageResult(NamedTuple):
     history: tuple[HistoryEntry, ...]
     created: str
     reports: tuple[StepReport, ...]
+    made: tuple[MadeLayer, ...] = ()
 
 
 def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
@@ -40,6 +42,7 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
     level = base.level
     history = list(base.history)
     created = base.created
+    made: list[MadeLayer] = list(base.made)
     done: list[tuple[Step, Outcome, float]] = []
     label = _labels(lowered)
     for number, step in enumerate(lowered.steps):
@@ -65,6 +68,8 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
             raise
         seconds = time.perf_counter() - started
         level = outcome.level
+        if outcome.layer:
+            made.append(made_layer(step, len(history), shared=base.shared and len(made) == len(base.made)))
         if outcome.created is not None:
             created = format_instant(outcome.created)
         history.append(
@@ -80,7 +85,7 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
             machine.emit(StepFinished(key, outcome.cached, seconds, size))
         done.append((step, outcome, seconds))
     reports = tuple(_report(lowered, *one) for one in done)
-    return StageResult(base, level, lowered.state, tuple(history), created, reports)
+    return StageResult(base, level, lowered.state, tuple(history), created, reports, tuple(made))
 
 
 def execute_step(work: Work, level: Level | None, step: Step) -> Outcome:

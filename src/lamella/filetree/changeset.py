@@ -85,7 +85,7 @@ def changes_as_layer(a: Tree, b: Tree) -> list[Entry]:
     written: set[str] = set()
     for path, after in b.items():
         before = a.get(path)
-        if before is None or not _is_same(a, before, b, after) or _regrouped(path, groups_a, groups_b, b):
+        if before is None or not _is_same(a, before, b, after) or _regrouped(path, groups_a, groups_b, a, b):
             written |= groups_b.get(path, frozenset((path,)))
     removed = [
         Entry(path, WHITEOUT) for path in a if path not in b and path and _parent_is_directory(b, a[path].parent)
@@ -103,10 +103,13 @@ def _is_same(a: Tree, before: Entry, b: Tree, after: Entry) -> bool:
     return file_a._replace(path="") == file_b._replace(path="") and (file_a.kind != FILE or file_a.digest != "")
 
 
-def _regrouped(path: str, a: dict[str, frozenset[str]], b: dict[str, frozenset[str]], tree: Tree) -> bool:
-    """Whether the names that share the file are others than before, apart from those that are gone."""
-    before = {name for name in a.get(path, ()) if name in tree} or {path}
-    return before != set(b.get(path, (path,)))
+def _regrouped(
+    path: str, groups_a: dict[str, frozenset[str]], groups_b: dict[str, frozenset[str]], a: Tree, b: Tree
+) -> bool:
+    """Whether the names that share the file are others than before, apart from those that are gone or are written as
+    other files anyway."""
+    before = {name for name in groups_a.get(path, ()) if name in b and _is_same(a, a[name], b, b[name])} or {path}
+    return before != set(groups_b.get(path, (path,)))
 
 
 def _parent_is_directory(tree: Tree, parent: str) -> bool:

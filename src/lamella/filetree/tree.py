@@ -48,15 +48,49 @@ def apply_layer(tree: dict[str, Entry], entries: Iterable[Entry]) -> dict[str, E
     layer = list(entries)
     changes = _plain_changes(tree, layer)
     if changes is None:
-        merged = merge_layers([tree.values(), layer])
+        merged = merge_layers([_as_layer(tree), layer])
         tree.clear()
         tree.update(merged)
         return tree
+    return apply_changes(tree, changes)
+
+
+def _as_layer(tree: Tree) -> list[Entry]:
+    """The entries of a tree in any order, hard links behind what they lead to."""
+    return sorted(tree.values(), key=lambda entry: entry.kind == HARDLINK)
+
+
+def layer_changes(tree: Tree, entries: Iterable[Entry]) -> dict[str, Entry | None]:
+    """What one more layer on ``tree`` changes, path by path; None for a path that it removes. A path that the layer
+    lists as it is already may be among them. Raises ImageInvalid like :func:`merge_layers`."""
+    layer = list(entries)
+    changes = _plain_changes(tree, layer)
+    if changes is not None:
+        return changes
+    merged = merge_layers([_as_layer(tree), layer])
+    different: dict[str, Entry | None] = {path: None for path in tree if path not in merged}
+    different.update((path, entry) for path, entry in merged.items() if tree.get(path) != entry)
+    return different
+
+
+def apply_changes(tree: dict[str, Entry], changes: Mapping[str, Entry | None]) -> dict[str, Entry]:
+    """Does to ``tree``, in place, what :func:`layer_changes` tells."""
     for path, entry in changes.items():
         if entry is None:
             tree.pop(path, None)
         else:
             tree[path] = entry
+    return tree
+
+
+def linked_tree(files: Iterable[tuple[Entry, object]]) -> dict[str, Entry]:
+    """A tree of entries that have their content, hard link or not, each with what it shares its file by: those of an
+    equal key are names of one file."""
+    tree: dict[str, Entry] = {}
+    first: dict[object, str] = {}
+    for entry, key in sorted(files, key=lambda pair: order(pair[0].path)):
+        name = first.setdefault(key, entry.path) if entry.kind == FILE else entry.path
+        tree[entry.path] = entry if name == entry.path else _as_link(entry, entry.path, name)
     return tree
 
 

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
 from lamella.errors import InputError, Interrupted, MachineError
 from lamella.filetree import entry as kinds
@@ -75,7 +76,7 @@ def pack_layer(
 
 
 def _add(item: PackItem, squeezer: Squeezer, clamp: int | None) -> Entry:
-    entry, host_path, data = item
+    entry, host_path, data, content = item
     path, kind, mode, uid, gid, size, mtime, _, _, _, xattrs, known = entry
     if kind in _REMOVING:
         squeezer.write(encode_header(header_of(entry)))
@@ -94,7 +95,9 @@ def _add(item: PackItem, squeezer: Squeezer, clamp: int | None) -> Entry:
     else:
         header = encode_file_header(os.fsencode(path), mode & 0o7777, uid, gid, size, seconds)
     if data is None:
-        if host_path is not None:
+        if content is not None:
+            data = _read_short(content, size, path) if size < BLOCK else None
+        elif host_path is not None:
             data = _read_small(host_path, size) if size < BLOCK else None
         elif size == 0:
             data = b""
@@ -106,7 +109,7 @@ def _add(item: PackItem, squeezer: Squeezer, clamp: int | None) -> Entry:
         squeezer.write(data)
     else:
         squeezer.write(header)
-        digest = _copy_large(host_path or "", size, squeezer)
+        digest = _copy_large(host_path or path, size, squeezer, content)
     if pad := -size % tar.BLOCK:
         squeezer.write(_ZEROS[pad])
     if known and known != digest:
@@ -144,6 +147,13 @@ def header_of(entry: Entry) -> Header:
     )
 
 
+def _read_short(content: BinaryIO, size: int, path: str) -> bytes:
+    data = content.read(size + 1) if size else b""
+    if len(data) != size:
+        raise changed(path)
+    return data
+
+
 def _read_small(path: str, size: int) -> bytes:
     try:
         descriptor = os.open(path, _OPEN)
@@ -158,21 +168,28 @@ def _read_small(path: str, size: int) -> bytes:
     return data
 
 
-def _copy_large(path: str, size: int, squeezer: Squeezer) -> str:
-    digest = hashlib.sha256()
+def _copy_large(path: str, size: int, squeezer: Squeezer, content: BinaryIO | None) -> str:
+    """From ``content``, or where there is none from the file at ``path``. Returns the digest."""
+    if content is not None:
+        return _copy(iter(lambda: content.read(BLOCK), b""), path, size, squeezer)
     try:
         descriptor = os.open(path, _OPEN)
         try:
-            for data in _read_all(descriptor):
-                size -= len(data)
-                if size < 0:
-                    break
-                digest.update(data)
-                squeezer.write(data)
+            return _copy(_read_all(descriptor), path, size, squeezer)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def _copy(blocks: Iterable[bytes], path: str, size: int, squeezer: Squeezer) -> str:
+    digest = hashlib.sha256()
+    for data in blocks:
+        size -= len(data)
+        if size < 0:
+            break
+        digest.update(data)
+        squeezer.write(data)
     if size:
         raise changed(path)
     return digest.hexdigest()

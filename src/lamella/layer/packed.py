@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from lamella.filetree.entry import Entry
 from lamella.oci.descriptor import Descriptor
@@ -18,11 +18,13 @@ class Sink(Protocol):
 
 
 class PackItem(NamedTuple):
-    """One entry to pack. A FILE's content is ``data``, or is read from ``host_path`` (never following a symlink)."""
+    """One entry to pack. A FILE's content is ``data``, or is read from ``host_path`` (never following a symlink), or
+    from ``content``, when it is its turn."""
 
     entry: Entry
     host_path: str | None = None
     data: bytes | None = None
+    content: BinaryIO | None = None
 
 
 class PackedLayer(NamedTuple):

@@ -14,7 +14,7 @@ from lamella.oci.config import RunConfig
 class StepInfo(NamedTuple):
     """What every step has. ``where`` is ``file:line``; ``text`` is the instruction for display, on one line;
     ``created_by`` is the history text as BuildKit writes it; ``number`` counts the stage's instructions from 1.
-    ``history`` False means no history entry at all (ONBUILD)."""
+    ``history`` False means no history entry at all (ONBUILD). ``begins_layer`` is for ``# lamella: layer`` above it."""
 
     where: str
     line: int
@@ -23,6 +23,7 @@ class StepInfo(NamedTuple):
     text: str
     created_by: str
     history: bool = True
+    begins_layer: bool = False
 
 
 class InlineFile(NamedTuple):

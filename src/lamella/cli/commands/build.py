@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layers",
         choices=("faithful", "tight", "single"),
         default="faithful",
-        help="which steps share a layer (only faithful is supported yet)",
+        help="which steps share a layer: none (faithful), neighbours of a kind (tight), all (single)",
     )
 
 
@@ -114,7 +114,6 @@ def _refuse_unsupported(args: argparse.Namespace) -> None:
         ("--ssh", args.ssh),
         ("--output", args.output),
         ("--pull", args.pull),
-        (f"--layers {args.layers}", args.layers != "faithful"),
     ):
         if used:
             raise NotSupported(f"{flag} is not supported yet", hint="build without it")
@@ -137,6 +136,7 @@ def _request(args: argparse.Namespace) -> BuildRequest:
         annotations=pairs(args.annotation, "--annotation"),
         network=args.network,
         no_cache=args.no_cache,
+        layers=args.layers,
     )
 
 

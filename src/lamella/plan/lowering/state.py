@@ -13,7 +13,7 @@ from lamella.plan.references import StageNames
 from lamella.plan.stage import Plan, Stage, StageState, Warning_
 from lamella.plan.step import ConfigStep, Source, Step, StepInfo
 from lamella.shell.words import Expansion, analyse, expand_body
-from lamella.syntax.nodes import Heredoc, Instruction
+from lamella.syntax.nodes import Document, Heredoc, Instruction
 
 #: what a base without one is given. Source: BuildKit
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -42,7 +42,9 @@ class Lowering:
     def __init__(self, plan: Plan, stage: Stage, names: StageNames, base: StageState | None) -> None:
         options = plan.options
         self.stage = stage
+        self.document = plan.document
         self.escape = plan.document.escape
+        self._marked = "lamella:" in plan.document.text.lower()
         self.names = names
         self.given = dict(options.build_args)
         self.global_values = plan_global_values(plan)
@@ -132,6 +134,7 @@ class Lowering:
             text=display_text(place),
             created_by=created_by,
             history=history,
+            begins_layer=self._marked and not place.trigger and _begins_layer(self.document, place.node),
         )
 
     def add(self, step: Step) -> None:
@@ -148,6 +151,12 @@ class Lowering:
     def uses(self, source: Source) -> Source:
         self.sources[source] = None
         return source
+
+
+def _begins_layer(document: Document, node: Instruction) -> bool:
+    from lamella.plan.pragma import read_pragma  # only where it is needed: start-up time is a feature
+
+    return read_pragma(document, node).layer
 
 
 def display_text(place: Place) -> str:
