@@ -29,10 +29,9 @@ LATER = {
     "pull": "'lamella load' reads what docker save or skopeo wrote; 'lamella import' reads a root file system",
     "push": "'lamella save' writes what docker load and skopeo read",
     "rm": "it will be for containers; images go with 'lamella rmi'",
-    "image squash": _SQUASH,
     "slim": _SQUASH,
     **dict.fromkeys(("run", "ps", "logs", "exec", "stop"), "'lamella save APP | docker load' hands an image to Docker"),
-    **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base", "image rebase"), _HINT),
+    **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base"), _HINT),
 }
 INTERNAL_ERROR = 3
 

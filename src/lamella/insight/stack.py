@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lamella.filetree.entry import FILE, Entry
+from lamella.image.regroup import IN_A_LATER_LAYER, NOTHING_LEFT
 from lamella.insight.created_by import LAYERED, parse_created_by
 from lamella.oci.config import HistoryEntry
 
@@ -122,6 +123,8 @@ def _empty_row(entry: HistoryEntry, in_base: bool) -> Row:
     reason = "changes the config only"
     if instruction in LAYERED:
         reason = "changed nothing on disk" if entry.empty_layer else "its layer is not in the image"
+        if entry.comment in (IN_A_LATER_LAYER, NOTHING_LEFT):
+            reason = entry.comment.removeprefix("lamella: ")
     return Row(None, instruction, text, False, reason, 0, True, None, 0, in_base)
 
 

@@ -39,7 +39,7 @@ def view_image(text: str, store: Store) -> ViewedImage:
 def stack_of(viewed: ViewedImage, store: Store) -> Stack:
     """The measured layer stack."""
     layers = [_measure(*one) for one in zip(viewed.image.layers, viewed.contents, strict=True)]
-    base = _find_base(viewed.image, layers, store)
+    base = _base_of(viewed.image, layers, store)
     return image_stack(viewed.name, viewed.image.config.history, layers, base)
 
 
@@ -47,19 +47,24 @@ def _measure(layer: LayerRef, entries: list[Entry]) -> LayerBytes:
     return LayerBytes(str(layer.blob.digest), layer.diff_id, layer_content(entries), layer.blob.size, len(entries))
 
 
-def _find_base(image: Image, layers: list[LayerBytes], store: Store) -> Base:
-    """The image that this one stands on: the one its annotations name, or the highest named one of the store whose
-    layers and history it begins with. Where nobody knows, the base is empty."""
-    annotations = dict(image.manifest.annotations)
-    digest, name = annotations.get(_BASE_DIGEST), annotations.get(_BASE_NAME, "")
-    candidates = [one for one in store.images.list() if one.names and _stands_on(image, one)]
-    named = [one for one in candidates if str(one.descriptor.digest) == digest or str(one.root.digest) == digest]
-    found = max(named or candidates, key=lambda one: len(one.diff_ids), default=None)
+def _base_of(image: Image, layers: list[LayerBytes], store: Store) -> Base:
+    """Where nobody knows, the base is empty."""
+    found = find_base(image, store)
+    name = dict(image.manifest.annotations).get(_BASE_NAME, "")
     if found is None:
         return Base(name, 0, 0)
     count = len(found.diff_ids)
     size = sum(layer.content for layer in layers[:count])
     return Base(name or found.names[0], count, size, len(found.image.config.history))
+
+
+def find_base(image: Image, store: Store) -> StoredImage | None:
+    """The image that this one stands on: the one its annotations name, or the highest named one of the store whose
+    layers and history it begins with."""
+    digest = dict(image.manifest.annotations).get(_BASE_DIGEST)
+    candidates = [one for one in store.images.list() if one.names and _stands_on(image, one)]
+    named = [one for one in candidates if str(one.descriptor.digest) == digest or str(one.root.digest) == digest]
+    return max(named or candidates, key=lambda one: len(one.diff_ids), default=None)
 
 
 def _stands_on(image: Image, other: StoredImage) -> bool:
