@@ -18,6 +18,7 @@ from ledger import Ledger, Row
 from terminal import DemoFailed, Ends, heading, lamella, lamella_json, quietly, show, tell
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+POLICIES = ("faithful", "tight", "single")
 SEED_LAYERS = {"base": 14, "added": 4, "total": 18}
 
 
@@ -26,7 +27,7 @@ def main() -> int:
     started = time.monotonic()
     ledger = Ledger()
     bases()
-    for part in (frontend, many_runs, junk, base_choice, go_scratch, listing):
+    for part in (frontend, many_runs, layers_choice, junk, base_choice, go_scratch, listing):
         try:
             part(ledger)
         except DemoFailed as error:
@@ -90,8 +91,45 @@ def many_runs(ledger: Ledger) -> None:
     )
 
 
+def layers_choice(ledger: Ledger) -> None:
+    heading("3. Which steps share a layer")
+    tell(
+        "The same can be had without touching the file: --layers decides when the image is put together. Steps are cached "
+        "one by one, so another policy runs no step again."
+    )
+    folder = "examples/layers-choice"
+    show([f"{folder}/make-data"])
+    lamella("build", "-t", "choice:faithful", folder)
+    for policy in POLICIES[1:]:
+        lamella("build", "-q", "--layers", policy, "-t", f"choice:{policy}", folder)
+    for policy in POLICIES:
+        lamella("build", "-q", "--layers", policy, "-t", f"many-runs:{policy}", "examples/many-runs")
+    lamella("explain", "choice:tight")
+    print(policy_table(("many-runs", "choice")))
+    for policy in POLICIES[1:]:
+        pair = ("choice:faithful", f"choice:{policy}")
+        proof = lamella_json("prove", "--format", "json", *pair, expect=(0, 1))
+        files = (f"{folder}/Dockerfile",) * 2
+        name = "layers-choice" if policy == "tight" else f"  {policy}"
+        ledger.add(image_row(name, files, pair, proof["same"], same_words(proof)))
+
+
+def policy_table(names: tuple[str, ...]) -> str:
+    """Layers and bytes above the base, image by image and policy by policy."""
+    lines = [f"{'above the base':<16}" + "".join(f"{policy:>24}" for policy in POLICIES)]
+    for name in names:
+        cells = []
+        for policy in POLICIES:
+            explained = lamella_json("explain", "--format", "json", f"{name}:{policy}")
+            added = sum(step["size"] for step in explained["steps"] if step["layer"]) - size_of("alpine:3.20")
+            layers = explained["layers"]["added"]
+            cells.append(f"{layers} layer{'' if layers == 1 else 's'}, {added / 1e6:.2f} MB")
+        lines.append(f"{name:<16}" + "".join(f"{cell:>24}" for cell in cells))
+    return "\n".join(lines) + "\n"
+
+
 def junk(ledger: Ledger) -> None:
-    heading("3. A context full of junk")
+    heading("4. A context full of junk")
     tell("COPY . . takes all of it. An ignore file keeps the instruction and leaves out the junk.")
     folder = "examples/context-junk"
     show([f"{folder}/make-junk"])
@@ -110,7 +148,7 @@ def junk(ledger: Ledger) -> None:
 
 
 def base_choice(ledger: Ledger) -> None:
-    heading("4. The same service on two bases")
+    heading("5. The same service on two bases")
     tell("In the lesson: Ubuntu 70 MB, with packages 185 MB; Alpine 8 MB, with packages 21.8 MB. Here:")
     folder = "examples/base-choice"
     lamella("build", "-q", "-t", "service:debian", folder)
@@ -125,7 +163,7 @@ def base_choice(ledger: Ledger) -> None:
 
 
 def go_scratch(ledger: Ledger) -> None:
-    heading("5. A Go program on scratch")
+    heading("6. A Go program on scratch")
     tell("The lesson's image had 12.8 MB. Compiled here, statically; then without symbols and debug information.")
     folder = "examples/go-scratch"
     show([f"{folder}/compile"])

@@ -186,6 +186,19 @@ def test_five_runs_become_one_and_the_same_state(demo: Demo) -> None:
     assert "-RUN seq 1 2000" in text
 
 
+def test_the_layers_are_a_choice(demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "layers-choice"
+    shutil.copytree(EXAMPLES / "layers-choice", folder)
+    demo.run(folder / "make-data")
+    for policy, layers in (("faithful", 7), ("tight", 3), ("single", 2)):
+        demo.lamella("build", "-q", "--layers", policy, "-t", f"choice:{policy}", folder)
+        assert len(demo.skopeo(f"choice:{policy}")["Layers"]) == 1 + layers
+        assert demo.json("prove", "choice:faithful", f"choice:{policy}")["same"] is True
+    sizes = [demo.json("explain", f"choice:{policy}")["size"] for policy in ("faithful", "tight", "single")]
+    assert sizes[0] - sizes[1] >= 70_000_000
+    assert sizes[1] == sizes[2]
+
+
 def test_the_ignore_file_leaves_out_the_junk_and_nothing_else(demo: Demo, tmp_path: Path) -> None:
     folder = tmp_path / "context-junk"
     shutil.copytree(EXAMPLES / "context-junk", folder, ignore=shutil.ignore_patterns("node_modules", ".git", "dist"))
