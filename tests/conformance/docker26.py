@@ -1,16 +1,16 @@
 """The outside judge: Debian trixie's Docker 26 with BuildKit 0.13, on a Debian 12 machine, with nothing installed.
 
-    python tests/conformance/docker26.py tree                      makes the tree it lives in, once (a minute)
-    python tests/conformance/docker26.py run [docker] WORDS…       starts it, runs the command, stops it
-    python tests/conformance/docker26.py run sh -c 'docker …'      the same; `docker` on PATH is its own client
-    python tests/conformance/docker26.py serve FOLDER              runs until Ctrl-C or SIGTERM; FOLDER/bin/docker is its client
+    python tests/conformance/docker26.py tree                    makes the tree it lives in, once (a minute)
+    python tests/conformance/docker26.py run docker WORDS…       starts it, runs the command, stops it
+    python tests/conformance/docker26.py run sh -c 'docker …'    the same; `docker` on PATH is its own client
+    python tests/conformance/docker26.py serve FOLDER            until Ctrl-C or SIGTERM; FOLDER/bin/docker is its client
 
 From Python: ``with Docker26() as docker: docker("build", …)``.
 
-The tree is Debian trixie's packages as mmdebstrap lays them, in ``.demo/docker26`` or where LAMELLA_DOCKER26 says. The daemon
-enters it by pivot_root, in a mount and a process namespace of its own: a chroot is refused (runc wants `/` to be a mount), and
-whatever happens, its mounts and processes end with the one that started it. The machine's own root stays visible
-to it under /host, where its data lie. The client needs no namespace: it runs with the tree's libraries.
+The tree is Debian trixie's packages as mmdebstrap lays them, in ``.demo/docker26`` or where LAMELLA_DOCKER26 says. The
+daemon enters it by pivot_root, in a mount and a process namespace of its own: a chroot is refused (runc wants `/` to be
+a mount), and whatever happens, its mounts and processes end with the one that started it. The machine's own root stays
+visible to it under /host, where its data lie. The client needs no namespace: it runs with the tree's libraries.
 
 There is no bridge: build with ``--network host`` (or none).
 """
@@ -128,15 +128,11 @@ class Docker26:
 
     def run(self, *words: str, **more: Any) -> subprocess.CompletedProcess[Any]:
         """The client's result, whatever its exit code; ``more`` goes to subprocess.run."""
-        more = {
-            "capture_output": True,
-            "check": False,
-            "stdin": None if "input" in more else subprocess.DEVNULL,
-            **more,
-        }
-        if "input" in more:
-            del more["stdin"]
-        return subprocess.run([f"{self.folder}/bin/docker", *words], env=self.environment, **more)
+        if "input" not in more:
+            more.setdefault("stdin", subprocess.DEVNULL)
+        check = more.pop("check", False)
+        words = (f"{self.folder}/bin/docker", *words)
+        return subprocess.run(words, env=self.environment, capture_output=True, check=check, **more)
 
     def version(self) -> str:
         """Such as ``docker 26.1.5+dfsg1``."""
