@@ -3,7 +3,7 @@
     python tests/conformance/docker26.py tree                    makes the tree it lives in, once (a minute)
     python tests/conformance/docker26.py run docker WORDS…       starts it, runs the command, stops it
     python tests/conformance/docker26.py run sh -c 'docker …'    the same; `docker` on PATH is its own client
-    python tests/conformance/docker26.py serve FOLDER            until Ctrl-C or SIGTERM; FOLDER/bin/docker is its client
+    python tests/conformance/docker26.py serve FOLDER            till Ctrl-C or SIGTERM; FOLDER/bin/docker is its client
 
 From Python: ``with Docker26() as docker: docker("build", …)``.
 
@@ -169,8 +169,8 @@ class Docker26:
         deadline = time.monotonic() + PATIENCE
         while self.run("version").returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                log = Path(self.folder, "log").read_text(encoding="utf-8", errors="replace")
-                raise JudgeMissing(f"Docker 26 does not start here: {log[-500:]}")
+                said = Path(self.folder, "log").read_text(encoding="utf-8", errors="replace")
+                raise JudgeMissing(f"Docker 26 does not start here: {said[-500:]}")
             time.sleep(0.1)
 
     def _write_client(self) -> None:
