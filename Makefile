@@ -33,7 +33,7 @@ check:
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
-	MYPYPATH=bench:scripts .venv/bin/mypy bench/run.py bench/works/*.py scripts/walk.py
+	MYPYPATH=bench:scripts:tests/conformance .venv/bin/mypy bench/run.py bench/works/*.py scripts/walk.py
 	.venv/bin/lint-imports
 
 # Byte-code is made first, as an installation does: a checkout that was just changed would be measured compiling.

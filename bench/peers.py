@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import NamedTuple, Protocol
 
 from measure import Command
 
 DEBIAN_DOCKER = "/usr/bin/docker"
+CONFORMANCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "conformance")
 
 
 class Unavailable(Exception):
@@ -63,6 +65,24 @@ class Docker(NamedTuple):
     def build(self, context: str, tag: str, *, cache: bool) -> Command:
         fresh = () if cache else ("--no-cache",)
         return Command((self.program, "build", "--network", "host", *fresh, "-t", tag, context), self.env)
+
+    def version(self) -> str:
+        """The daemon's."""
+        ask = [self.program, "version", "--format={{.Server.Version}}"]
+        env = {**os.environ, **self.env}
+        return subprocess.run(ask, env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def newer_docker(folder: str, opened: ExitStack) -> Docker:
+    """Debian trixie's Docker, which knows heredocs; it goes with ``opened``. Raises Unavailable."""
+    sys.path.insert(0, CONFORMANCE)
+    from docker26 import Docker26, JudgeMissing
+
+    try:
+        daemon = opened.enter_context(Docker26(folder))
+    except JudgeMissing as error:
+        raise Unavailable(str(error)) from None
+    return Docker(os.path.join(folder, "bin", "docker"), daemon.environment, "docker 26")
 
 
 class Buildah(NamedTuple):

@@ -19,13 +19,14 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import works
 from base import base_rootfs
 from bench_room import Room
 from machine import machine_line, version_of
 from measure import Case, CommandFailed, Sample, measure
-from peers import Buildah, Builder, Docker, Dockerd, Lamella, Unavailable, find_lamella, find_program
+from peers import Buildah, Builder, Docker, Dockerd, Lamella, Unavailable, find_lamella, find_program, newer_docker
 from report import Result, as_json, print_result
 
 BASE = "alpine:3.20"
@@ -38,13 +39,15 @@ def main() -> int:
         return 3
     folder = tempfile.mkdtemp(prefix="lamella-bench-")
     daemon = Dockerd(os.path.join(folder, "docker"))
+    opened = ExitStack()
     try:
-        room = furnish(folder, daemon, set(args.without))
+        room = furnish(folder, daemon, set(args.without), opened)
         return run(room, daemon, args)
     except (Unavailable, CommandFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
     finally:
+        opened.close()
         daemon.stop()
         clear(folder)
 
@@ -53,23 +56,25 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measures Lamella and its peers in one run.")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds, after one that is thrown away")
     parser.add_argument("--only", default="", help="only cases whose name holds this word")
-    parser.add_argument("--without", action="append", default=[], metavar="TOOL", help="lamella, docker or buildah")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="TOOL", help="lamella, docker, docker26 or buildah"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write every sample here")
     return parser.parse_args()
 
 
-def furnish(folder: str, daemon: Dockerd, without: set[str]) -> Room:
+def furnish(folder: str, daemon: Dockerd, without: set[str], opened: ExitStack) -> Room:
     """Starts what is there; a tool that is missing is named, not passed over."""
     builders: list[Builder] = []
     missing: list[str] = []
     if "lamella" not in without:
         builders.append(Lamella(find_lamella(), os.path.join(folder, "lamella")))
-    for name in ("docker", "buildah"):
+    for name in ("docker", "docker26", "buildah"):
         if name in without:
             missing.append(f"{name}: left out by --without")
             continue
         try:
-            builders += start(name, folder, daemon)
+            builders += start(name, folder, daemon, opened)
         except Unavailable as error:
             missing.append(f"{name}: {error}")
     rootfs, origin = base_rootfs(folder)
@@ -79,9 +84,11 @@ def furnish(folder: str, daemon: Dockerd, without: set[str]) -> Room:
     return Room(folder, BASE, tuple(builders), tuple(missing))
 
 
-def start(name: str, folder: str, daemon: Dockerd) -> list[Builder]:
+def start(name: str, folder: str, daemon: Dockerd, opened: ExitStack) -> list[Builder]:
     if name == "docker":
         return [daemon.start()]
+    if name == "docker26":
+        return [newer_docker(os.path.join(folder, "docker26"), opened)]
     program = find_program("buildah")
     store = os.path.join(folder, "buildah")
     return [Buildah(program, store, layered=False), Buildah(program, store, layered=True)]
@@ -94,7 +101,7 @@ def print_head(folder: str, builders: list[Builder], missing: list[str], origin:
         if isinstance(builder, Lamella):
             versions.append("lamella " + version_of([builder.program, "--version"]))
         elif isinstance(builder, Docker):
-            versions.append(f"docker {version_of([find_program('dockerd'), '--version'])} with BuildKit")
+            versions.append(f"docker {builder.version()} with BuildKit")
         elif isinstance(builder, Buildah) and not builder.layered:
             versions.append("buildah " + version_of([builder.program, "--version"]))
     print(", ".join(versions))
