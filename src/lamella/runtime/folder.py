@@ -1,8 +1,8 @@
 """Where a process keeps what it runs: ROOT/OWNER/ for each process, recognisable when that process is dead.
 
 ROOT/OWNER/lock         held by flock as long as the process lives
-ROOT/OWNER/state/       the runtime's own: one folder for each container
-ROOT/OWNER/NUMBER/      a bundle
+ROOT/OWNER/NUMBER/log   what the runtime says of one container
+ROOT/OWNER/NUMBER/bundle  where the runtime, and nobody else, finds that container's bundle; empty on the disk
 ROOT/OWNER/resolv.conf, hosts
 """
 
@@ -33,7 +33,7 @@ class RunFolder:
         owner = os.urandom(4).hex()
         path = f"{self._root}/{owner}"
         try:
-            os.makedirs(f"{path}/state", mode=0o700)
+            os.makedirs(path, mode=0o700)
             self._lock = _lock_of(path)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             with open(f"{path}/cgroup", "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -46,8 +46,8 @@ class RunFolder:
 
     @contextmanager
     def bundle(self) -> Iterator[tuple[str, str, str]]:
-        """A name for a container, no other container's on this machine; the empty folder of its bundle; and the
-        folder of this process. The bundle goes with what is in it (files only)."""
+        """A name for a container, no other container's on this machine; its folder, which holds an empty one for the
+        bundle and goes with what is in it; and the folder of this process."""
         with self._mutex:
             if self._owner is None:
                 self._owner = self._register()
@@ -56,15 +56,13 @@ class RunFolder:
         own = f"{self._root}/{owner}"
         path = f"{own}/{number}"
         try:
-            os.mkdir(path, 0o700)
+            os.makedirs(f"{path}/bundle", 0o700)
         except OSError as error:
             raise write_error(error, path) from None
         try:
             yield _container(owner, str(number)), path, own
         finally:
-            for name in os.listdir(path):
-                os.unlink(f"{path}/{name}")
-            os.rmdir(path)
+            _remove(path)
 
     @contextmanager
     def abandoned(self) -> Iterator[list[str]]:

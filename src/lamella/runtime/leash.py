@@ -11,10 +11,27 @@ import errno
 import os
 import select
 import signal
+from typing import NamedTuple
 
 from lamella.runtime import kernel
 
 _FAILED = 125  # as docker run: the machinery itself
+
+
+class MemoryFile(NamedTuple):
+    name: str
+    content: bytes
+    mode: int = 0o600
+    uid: int = 0
+    gid: int = 0
+
+
+class MemoryFolder(NamedTuple):
+    """``files`` that only the started process and its children see, at the existing folder ``path``. They lie in the
+    kernel's memory, never on a disk, and go with the last process that sees them."""
+
+    path: str
+    files: tuple[MemoryFile, ...] = ()
 
 
 class Leash:
@@ -28,7 +45,9 @@ class Leash:
         for descriptor in self._lifeline:
             os.close(descriptor)
 
-    def spawn(self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int]) -> int:
+    def spawn(
+        self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int], memory: MemoryFolder | None = None
+    ) -> int:
         """Starts ``argv`` (``argv[0]`` is a path) with ``streams`` as 0, 1 and 2, in a process group of its own: Ctrl-C
         at a terminal reaches us and not it. Returns its process number. The calling thread must live until it has
         waited for the process.
@@ -43,7 +62,7 @@ class Leash:
                 try:
                     pid = os.fork()
                     if pid == 0:
-                        self._become(argv, env, streams, told)
+                        self._become(argv, env, streams, memory, told)
                 finally:
                     kernel.setns(home, kernel.CLONE_NEWPID)
             finally:
@@ -58,7 +77,14 @@ class Leash:
             raise OSError(int(number), os.strerror(int(number)), what)
         return pid
 
-    def _become(self, argv: list[str], env: dict[str, str], streams: tuple[int, int, int], told: int) -> None:
+    def _become(
+        self,
+        argv: list[str],
+        env: dict[str, str],
+        streams: tuple[int, int, int],
+        memory: MemoryFolder | None,
+        told: int,
+    ) -> None:
         """In the child; never returns. What goes wrong is written to ``told``, which execve closes.
 
         Other threads do not exist here, so nothing that may wait for one is called."""
@@ -78,11 +104,26 @@ class Leash:
             kernel.unshare(kernel.CLONE_NEWNS)
             kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
             kernel.mount(b"proc", b"/proc", b"proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+            if memory is not None:
+                _fill(memory)
             os.execve(argv[0], argv, env)
         except OSError as error:
             os.write(told, f"{error.errno or errno.EIO} {error.filename}".encode("utf-8", "surrogateescape"))
         finally:
             os._exit(_FAILED)
+
+
+def _fill(memory: MemoryFolder) -> None:
+    """On a ramfs: unlike tmpfs it is never swapped to a disk."""
+    kernel.mount(b"ramfs", os.fsencode(memory.path), b"ramfs", kernel.MS_NOSUID | kernel.MS_NODEV)
+    for file in memory.files:
+        fd = os.open(f"{memory.path}/{file.name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        rest = memoryview(file.content)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        os.fchown(fd, file.uid, file.gid)
+        os.fchmod(fd, file.mode)
+        os.close(fd)
 
 
 def _read_all(descriptor: int) -> bytes:

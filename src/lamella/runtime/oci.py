@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import resource
 import threading
 
@@ -13,10 +14,10 @@ from lamella.runtime.capabilities import held
 from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
 from lamella.runtime.failure import explain_failure
 from lamella.runtime.folder import RunFolder, containers_of
-from lamella.runtime.leash import Leash
+from lamella.runtime.leash import Leash, MemoryFile, MemoryFolder
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
-from lamella.runtime.protocol import BindMount, Output, Sandbox
+from lamella.runtime.protocol import BindMount, FileMount, Mount, Output, Sandbox, TmpfsMount
 from lamella.runtime.spec import BASE_TARGETS, HostFacts, bundle_config
 from lamella.runtime.stubs import Stubs, make_directory
 
@@ -45,33 +46,35 @@ class OCIRunner:
 
     def run(self, sandbox: Sandbox, output: Output) -> int:
         threading.Thread(target=warm_up, args=(self._groups,), name="warm up", daemon=True).start()
-        with self._folder.bundle() as (container, bundle, own):
+        with self._folder.bundle() as (container, folder, own):
             stubs = Stubs(sandbox.rootfs)
             try:
-                self._prepare(sandbox, stubs, bundle, own)
-                return self._execute(container, bundle, f"{own}/state", output)
+                memory = self._prepare(sandbox, stubs, f"{folder}/bundle", own)
+                return self._execute(container, memory, f"{folder}/log", output)
             finally:
                 stubs.remove()
 
-    def _prepare(self, sandbox: Sandbox, stubs: Stubs, bundle: str, own: str) -> None:
+    def _prepare(self, sandbox: Sandbox, stubs: Stubs, bundle: str, own: str) -> MemoryFolder:
+        """The bundle. In the environment and in files there may be secrets, so it is in memory, whatever there is."""
         try:
-            config = bundle_config(sandbox, _mounts(sandbox, stubs, own), self._host)
+            mounts, files = _mounts(sandbox, stubs, bundle, own)
             make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
-            with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
-                json.dump(config, file, ensure_ascii=False)
         except OSError as error:
             raise write_error(error, error.filename or bundle) from None
+        config = json.dumps(bundle_config(sandbox, mounts, self._host), ensure_ascii=False)
+        return MemoryFolder(bundle, (MemoryFile("config.json", config.encode("utf-8", "surrogateescape")), *files))
 
-    def _execute(self, container: str, bundle: str, state: str, output: Output) -> int:
-        log = f"{bundle}/log"
-        options = ["--root", state, "--log", log, "--log-format", "json"]
+    def _execute(self, container: str, memory: MemoryFolder, log: str, output: Output) -> int:
+        bundle = memory.path
+        # Its state too is in memory: crun copies the whole config.json there.
+        options = ["--root", f"{bundle}/state", "--log", log, "--log-format", "json"]
         last = [b""]
 
         def listen(stream: int, data: bytes) -> None:
             last[0] = data if stream == 2 else b""
             output(stream, data)
 
-        child = self._start([*options, "run", "--bundle", bundle, container])
+        child = self._start([*options, "run", "--bundle", bundle, container], memory)
         try:
             self._copy_program()
             child.relay(listen)
@@ -79,30 +82,30 @@ class OCIRunner:
         except BaseException:
             child.kill()
             child.wait()
-            self._delete(state, container, self._groups)
+            remove_groups(container, self._groups)
             raise
         finally:
             with self._mutex:
                 self._running.discard(child)
             child.close()
         if self._stopped.is_set():
-            self._delete(state, container, self._groups)
+            remove_groups(container, self._groups)
             raise Interrupted("the command was stopped")
         return status if status == 0 else explain_failure(self.name, status, log, last[0])
 
-    def _start(self, words: list[str]) -> Child:
+    def _start(self, words: list[str], memory: MemoryFolder) -> Child:
         with self._mutex:
             if self._stopped.is_set():
                 raise Interrupted("the command was stopped")
-            child = self._spawn(words)
+            child = self._spawn(words, memory)
             self._running.add(child)
             return child
 
-    def _spawn(self, words: list[str]) -> Child:
+    def _spawn(self, words: list[str], memory: MemoryFolder) -> Child:
         program = self._program if self._copy is None else f"/proc/self/fd/{self._copy}"
         try:
             # Of our environment nothing is for the runtime; the container's is in its bundle.
-            return Child(self._leash, [program, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+            return Child(self._leash, [program, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, memory)
         except OSError as error:
             raise MachineError(
                 f"{self.name} cannot be started: {error.strerror}",
@@ -127,24 +130,12 @@ class OCIRunner:
             for child in self._running:
                 child.kill()
 
-    def _delete(self, state: str, container: str, groups: str) -> None:
-        """Removes what the runtime keeps of a container that was killed: its state and its control groups."""
-        if os.path.isdir(f"{state}/{container}"):
-            child = self._spawn(["--root", state, "delete", "--force", container])
-            try:
-                child.relay(lambda stream, data: None)
-                child.wait()
-            finally:
-                child.close()
-        # Killed early, the runtime knows nothing of the groups that it made.
-        remove_groups(container, groups)
-
     def recover(self) -> None:
         with self._folder.abandoned() as folders:
             for folder in folders:
                 containers, groups = containers_of(folder)
                 for container in containers:
-                    self._delete(f"{folder}/state", container, groups)
+                    remove_groups(container, groups)
 
     def close(self) -> None:
         """Removes this process's folder. Nothing may run any more."""
@@ -155,17 +146,44 @@ class OCIRunner:
             self._copy = None
 
 
-def _mounts(sandbox: Sandbox, stubs: Stubs, own: str) -> tuple[BindMount, ...]:
-    """The sandbox's mounts and those of the network, on mount points that exist."""
-    network = [
+def _mounts(
+    sandbox: Sandbox, stubs: Stubs, bundle: str, own: str
+) -> tuple[tuple[BindMount | TmpfsMount, ...], list[MemoryFile]]:
+    """The sandbox's mounts and those of the network, on mount points that exist, parents first; and the files in
+    memory that some of them are of."""
+    network: tuple[Mount, ...] = (
         BindMount("/etc/resolv.conf", f"{own}/resolv.conf", readonly=True),
         BindMount("/etc/hosts", f"{own}/hosts", readonly=True),
-    ]
-    taken = {mount.target for mount in sandbox.mounts}
-    for target in BASE_TARGETS:
-        stubs.ensure(target, directory=True)
-    mounts = []
-    for mount in [*(mount for mount in network if mount.target not in taken), *sandbox.mounts]:
-        directory = mount.type == "tmpfs" or os.path.isdir(mount.source)
-        mounts.append(mount._replace(target=stubs.ensure(mount.target, directory)))
-    return tuple(mounts)
+    )
+    asked = sorted(sandbox.mounts, key=lambda mount: mount.target)
+    taken = {mount.target for mount in asked}
+    points = {target: stubs.ensure(target, directory=True) for target in BASE_TARGETS}
+    mounts: list[BindMount | TmpfsMount] = []
+    files: list[MemoryFile] = []
+    for mount in [*(mount for mount in network if mount.target not in taken), *asked]:
+        target = posixpath.normpath(mount.target)
+        inside = _mount_around(target, points)
+        if inside is not None:  # the runtime makes the mount point there
+            point = points[inside] + target[len(inside) :]
+        else:
+            # A tmpfs gets the mode of what it covers.
+            mode = 0o1777 if isinstance(mount, TmpfsMount) else 0o755
+            point = stubs.ensure(target, _is_directory(mount), mode)
+        points[target] = point
+        if isinstance(mount, FileMount):
+            name = str(len(files))
+            files.append(MemoryFile(name, mount.content, mount.mode, mount.uid, mount.gid))
+            safe = ("nosuid", "nodev") if mount.mode & 0o111 else ("nosuid", "nodev", "noexec")
+            mount = BindMount(point, f"{bundle}/{name}", True, safe)
+        mounts.append(mount._replace(target=point))
+    return tuple(mounts), files
+
+
+def _is_directory(mount: Mount) -> bool:
+    return isinstance(mount, TmpfsMount) or (isinstance(mount, BindMount) and os.path.isdir(mount.source))
+
+
+def _mount_around(target: str, points: dict[str, str]) -> str | None:
+    """The innermost of the mount points (as asked for) that ``target`` lies inside of."""
+    around = [point for point in points if target.startswith(point + "/")]
+    return max(around, key=len, default=None)

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 
-from lamella.runtime.leash import Leash
+from lamella.runtime.leash import Leash, MemoryFolder
 from lamella.runtime.protocol import Output
 
 _CHUNK = 1 << 16
@@ -15,13 +15,15 @@ _CHUNK = 1 << 16
 class Child:
     """One program, started on a leash. ``argv[0]`` is a path. Wait for it in the thread that made it."""
 
-    def __init__(self, leash: Leash, argv: list[str], env: dict[str, str]) -> None:
+    def __init__(
+        self, leash: Leash, argv: list[str], env: dict[str, str], memory: MemoryFolder | None = None
+    ) -> None:
         """Raises OSError."""
         out, out_writer = os.pipe2(os.O_CLOEXEC)
         err, err_writer = os.pipe2(os.O_CLOEXEC)
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self.pid = leash.spawn(argv, env, (nothing, out_writer, err_writer))
+            self.pid = leash.spawn(argv, env, (nothing, out_writer, err_writer), memory)
         except BaseException:
             os.close(out)
             os.close(err)

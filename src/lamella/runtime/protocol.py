@@ -7,13 +7,35 @@ from typing import NamedTuple, Protocol
 
 
 class BindMount(NamedTuple):
-    """``source`` is a path on this machine; ``type`` is ``bind`` or ``tmpfs`` (then ``options`` may hold size=)."""
+    """A file, folder or socket of this machine."""
 
     target: str
     source: str
     readonly: bool = False
-    type: str = "bind"
     options: tuple[str, ...] = ()
+
+
+class TmpfsMount(NamedTuple):
+    """An empty folder in memory. ``size`` is its limit in bytes, 0 for the kernel's own. Its mode is that of the folder
+    in whose place it comes, or 1777."""
+
+    target: str
+    size: int = 0
+    readonly: bool = False
+
+
+class FileMount(NamedTuple):
+    """A read-only file that exists only in memory and only as long as the process: its content reaches no disk, and
+    nothing is left of it whatever way we die."""
+
+    target: str
+    content: bytes
+    mode: int = 0o400
+    uid: int = 0
+    gid: int = 0
+
+
+Mount = BindMount | TmpfsMount | FileMount
 
 
 class Process(NamedTuple):
@@ -28,12 +50,13 @@ class Process(NamedTuple):
 
 
 class Sandbox(NamedTuple):
-    """``network`` is ``host`` or ``none``; ``security`` is ``sandbox`` (Docker's default capabilities, seccomp,
+    """``mounts`` are made in the order of their targets, so that one may lie inside of another. ``process.env`` reaches
+    no disk. ``network`` is ``host`` or ``none``; ``security`` is ``sandbox`` (Docker's default capabilities, seccomp,
     masked paths) or ``insecure``."""
 
     rootfs: str
     process: Process
-    mounts: tuple[BindMount, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     network: str = "host"
     security: str = "sandbox"
     hostname: str = "lamella"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from lamella.runtime import capabilities as caps
-from lamella.runtime.protocol import BindMount, Sandbox
+from lamella.runtime.devices import insecure_devices
+from lamella.runtime.protocol import BindMount, Sandbox, TmpfsMount
 from lamella.runtime.seccomp import profile
 
 _SPEC_VERSION = "1.0.2"
@@ -29,6 +30,11 @@ READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trig
 
 #: the mounts whose mount points lie in the root file system itself; the others lie inside of these
 BASE_TARGETS = ("/proc", "/dev", "/sys")
+
+
+#: the sets of capabilities that a process gets; where nothing is withheld, they survive a change of user too
+_SETS = ("bounding", "effective", "permitted")
+_ALL_SETS = (*_SETS, "inheritable", "ambient")
 
 
 def _mount(target: str, kind: str, source: str, *options: str) -> dict[str, Any]:
@@ -62,14 +68,17 @@ def _default_mounts(insecure: bool, cgroup2: bool) -> list[dict[str, Any]]:
     return mounts
 
 
-def _user_mount(mount: BindMount) -> dict[str, Any]:
+def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     access = "ro" if mount.readonly else "rw"
-    if mount.type == "tmpfs":
-        return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", "nodev", access, *mount.options)
+    if isinstance(mount, TmpfsMount):
+        options = [f"size={mount.size}"] * bool(mount.size)
+        return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", access, *options)
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
 
 
-def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount, ...], host: HostFacts) -> dict[str, Any]:
+def bundle_config(
+    sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts
+) -> dict[str, Any]:
     """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
@@ -84,6 +93,7 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount, ...], host: HostFac
     linux: dict[str, Any] = {"namespaces": [{"type": name} for name in namespaces]}
     if insecure:
         linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+        linux["devices"] = insecure_devices()
     else:
         linux["maskedPaths"] = list(MASKED)
         linux["readonlyPaths"] = list(READONLY)
@@ -96,7 +106,7 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount, ...], host: HostFac
             "args": list(process.args),
             "env": list(process.env),
             "cwd": process.cwd,
-            "capabilities": {"bounding": chosen, "effective": chosen, "permitted": chosen},
+            "capabilities": {kind: chosen for kind in (_ALL_SETS if insecure else _SETS)},
             "rlimits": [{"type": "RLIMIT_NOFILE", "soft": host.nofile[0], "hard": host.nofile[1]}],
             "noNewPrivileges": False,
         },

@@ -76,24 +76,26 @@ class Stubs:
         self._rootfs = rootfs
         self._made: list[_Made] = []
 
-    def ensure(self, target: str, directory: bool) -> str:
-        """Sees to it that ``target`` exists; returns it without symlinks. ``directory``: what to make."""
+    def ensure(self, target: str, directory: bool, mode: int = 0o755) -> str:
+        """Sees to it that ``target`` exists; returns it without symlinks. ``directory``: what to make, and then its
+        ``mode``; that of its parents is 0755."""
         resolved = resolve_in_root(self._rootfs, target)
         parts = resolved.split("/")[1:]
         host = self._rootfs
         for number, part in enumerate(parts):
             above, host = host, f"{host}/{part}"
             if part and not os.path.lexists(host):
-                self._make(part, above, directory or number < len(parts) - 1)
+                last = number == len(parts) - 1
+                self._make(part, above, directory or not last, mode if last else 0o755)
         return resolved
 
-    def _make(self, name: str, above: str, directory: bool) -> None:
+    def _make(self, name: str, above: str, directory: bool, mode: int) -> None:
         parent = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             before = os.stat(parent).st_mtime_ns
             if directory:
-                os.mkdir(name, 0o755, dir_fd=parent)
-                os.chmod(name, 0o755, dir_fd=parent)
+                os.mkdir(name, 0o700, dir_fd=parent)
+                os.chmod(name, mode, dir_fd=parent)
             else:
                 os.close(os.open(name, _NEW_FILE, 0o644, dir_fd=parent))
             inode = os.lstat(name, dir_fd=parent).st_ino
