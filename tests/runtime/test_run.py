@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lamella.errors import Interrupted, MachineError
-from lamella.runtime.protocol import BindMount, FileMount, Process, Sandbox, TmpfsMount
+from lamella.runtime.protocol import BindMount, Process, Sandbox, TmpfsMount
 
 pytestmark = pytest.mark.root
 

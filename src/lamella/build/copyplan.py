@@ -54,6 +54,14 @@ def find_sources(
     return tuple(found)
 
 
+def find_exactly(source: CopySource, path: str, where: str) -> Found:
+    """What a path that is no pattern names. Raises ContextError with ``where`` for one that is not there."""
+    found = _find_one(source, path, path, None, where)
+    if found is None:
+        raise _nothing_found(source, path, path, where)
+    return found
+
+
 def unmatched(patterns: tuple[str, ...], found: tuple[Found, ...]) -> tuple[str, ...]:
     """The patterns that came to nothing."""
     return tuple(pattern for pattern in patterns if all(one.pattern != pattern for one in found))

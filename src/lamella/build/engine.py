@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 
+from lamella.build.allowed import check_allowed
 from lamella.build.base import Base, base_of_image, image_level, open_image
 from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
@@ -169,7 +170,10 @@ class Stages:
             lambda source, where: self.open_source(source, where, stage.number),
             use_cache=not self._request.no_cache,
             network=self._request.network,
+            secrets=self._request.secrets,
+            agents=self._request.ssh,
         )
+        check_allowed(lowered.steps, self._request)
         return build_stage(work, lowered, base)
 
     def base(self, stage: Stage) -> Base:
@@ -233,7 +237,8 @@ class Stages:
         return self._context(value, where)
 
     def _tree_source(self, level: Level | None) -> TreeSource:
-        return TreeSource(self._machine.tree(level), lambda: self._machine.view(level))
+        machine = self._machine
+        return TreeSource(machine.tree(level), lambda: machine.view(level), lambda: machine.workspace(level))
 
     def _context(self, folder: str | None, where: str) -> ContextSource:
         if folder is None:

@@ -16,7 +16,7 @@ from lamella.events import Emit
 from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.image import LayerRef
-from lamella.snapshot.protocol import Snapshot, Snapshotter
+from lamella.snapshot.protocol import Snapshot, Snapshotter, Workspace
 from lamella.store.store import Store
 
 if TYPE_CHECKING:
@@ -144,6 +144,10 @@ class Machine:
             if level not in self._views:
                 self._views[level] = self._open.enter_context(self.snapshotter.view(snapshot))
             return self._views[level]
+
+    def workspace(self, level: Level | None) -> Workspace:
+        """A writable file system on the level, for its caller to close."""
+        return self.snapshotter.prepare(self.snapshot(level))
 
     def spool(self, content: BinaryIO) -> str:
         """Writes a stream to a temporary file that goes with the build; returns its path."""

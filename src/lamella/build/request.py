@@ -13,13 +13,30 @@ from lamella.oci.platform import Platform
 from lamella.plan.stage import Warning_
 
 
+class SecretSource(NamedTuple):
+    """Where a secret comes from: a file or a variable of our own environment. Its value is read when a step needs it,
+    and stands nowhere but in memory."""
+
+    id: str
+    file: str | None = None
+    env: str | None = None
+
+
+class AgentSource(NamedTuple):
+    """An SSH agent for steps: the socket of one that runs, or private key files. No path: SSH_AUTH_SOCK names it."""
+
+    id: str
+    paths: tuple[str, ...] = ()
+
+
 class BuildRequest(NamedTuple):
     """``context`` is the folder of the build context, None for none at all; ``text`` the Dockerfile's text and
     ``name`` what messages call it (relative to the context where it lies inside).
 
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
-    layer: one of ``layering.POLICIES``.
+    layer: one of ``layering.POLICIES``. ``allow`` holds what steps may ask for beyond a sandbox: ``network.host``,
+    ``security.insecure``.
     """
 
     context: str | None
@@ -40,6 +57,9 @@ class BuildRequest(NamedTuple):
     layers: str = "faithful"
     runtime: str | None = None
     backend: str = "auto"
+    secrets: tuple[SecretSource, ...] = ()
+    ssh: tuple[AgentSource, ...] = ()
+    allow: tuple[str, ...] = ()
 
 
 class StepReport(NamedTuple):

@@ -5,45 +5,36 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from lamella.build.level import Level
 from lamella.build.sources import ContextSource, follow
 from lamella.build.work import Outcome, Work
-from lamella.errors import DockerfileError, LamellaError, NotSupported, StepFailed
-from lamella.events import StepOutput
+from lamella.errors import DockerfileError, LamellaError, StepFailed
+from lamella.events import Note, StepOutput
 from lamella.filetree import entry as kinds
 from lamella.plan.key import step_definition
-from lamella.plan.step import RunStep
+from lamella.plan.step import SCRIPT, RunStep
 
 if TYPE_CHECKING:
-    from lamella.runtime.protocol import Process
+    from lamella.build.mounts.surroundings import Wanted
+    from lamella.layer.packed import PackedLayer
+    from lamella.runtime.protocol import Mount, Process
     from lamella.snapshot.protocol import Workspace
 
 _TAIL = 4096  # bytes of output repeated with the error
 _PASSWD_LIMIT = 4 << 20
 
 
-def refuse_unsupported(step: RunStep) -> None:
-    """Raises NotSupported for what parses and is not executed by this version."""
-    for what, used in (
-        (f"RUN --mount=type={step.mounts[0].type}" if step.mounts else "", bool(step.mounts)),
-        ("RUN --security=insecure", step.security != "sandbox"),
-        ("a RUN whose heredoc is a script with #!", step.script is not None),
-    ):
-        if used:
-            raise NotSupported(
-                f"{what} is not supported yet", where=step.info.where, hint="it parses; building it is to come"
-            )
-
-
 def execute_run(work: Work, level: Level | None, step: RunStep) -> Outcome:
     """Raises StepFailed when the command exits with a status other than zero."""
-    refuse_unsupported(step)
     if step.network == "default":
         step = step._replace(network=work.network)
     definition = step_definition(step)
-    cached = work.find_cached(level, definition)
+    wanted, contents = _mounts_of(work, level, step, definition)
+    cached = work.find_cached(level, definition, contents)
     if cached is not None:
         return cached
     machine = work.machine
@@ -52,15 +43,44 @@ def execute_run(work: Work, level: Level | None, step: RunStep) -> Outcome:
     workspace = machine.snapshotter.prepare(machine.snapshot(level))
     try:
         tail: deque[bytes] = deque()
-        _run(work, step, workspace, tail)
+        _run(work, step, wanted, workspace, tail)
         snapshot = workspace.commit()
     except BaseException:
         workspace.discard()
         raise
-    return work.pack(level, workspace.changes, definition, step.info.where, snapshot=snapshot, started=started)
+    key = _key_afterwards(work, step, wanted, contents)
+    return work.pack(
+        level, workspace.changes, definition, step.info.where, contents=key, snapshot=snapshot, started=started
+    )
 
 
-def _run(work: Work, step: RunStep, workspace: Workspace, tail: deque[bytes]) -> None:
+def _mounts_of(work: Work, level: Level | None, step: RunStep, definition: bytes) -> tuple[tuple[Wanted, ...], str]:
+    """The step's mounts, and the digest of the files that they show, the last part of the cache key."""
+    if not step.mounts:
+        return (), ""
+    from lamella.build.mounts.opening import contents_key_of, find_mounts
+
+    if work.only_cached:
+        work.may_be_cached(level, definition)
+    wanted = find_mounts(work, step)
+    return wanted, contents_key_of(wanted)
+
+
+def _key_afterwards(
+    work: Work, step: RunStep, wanted: tuple[Wanted, ...], contents: str
+) -> Callable[[PackedLayer], str]:
+    """The last part of the cache key, which must not stand for other files than the step has seen."""
+    if wanted:
+        from lamella.build.mounts.bind import changed_since
+
+        if any(changed_since(one.files) for one in wanted if one.files is not None):
+            message = "files of the build context changed while the step ran: it will run again the next time"
+            work.machine.emit(Note("warning", message, step.info.where))
+            return lambda packed: f"changed {os.urandom(16).hex()}"
+    return lambda packed: contents
+
+
+def _run(work: Work, step: RunStep, wanted: tuple[Wanted, ...], workspace: Workspace, tail: deque[bytes]) -> None:
     from lamella.runtime.protocol import Sandbox
 
     held = 0
@@ -73,13 +93,47 @@ def _run(work: Work, step: RunStep, workspace: Workspace, tail: deque[bytes]) ->
         while held - len(tail[0]) > _TAIL:
             held -= len(tail.popleft())
 
-    root = ContextSource(workspace.root)
-    process = _process(step, root)
-    sandbox = Sandbox(workspace.root, process, network="none" if step.network == "none" else "host")
-    status = work.machine.runner.run(sandbox, output)
+    process = _process(step, ContextSource(workspace.root))
+    with ExitStack() as opened:
+        mounts, env = _open_mounts(work, step, wanted, opened)
+        sandbox = Sandbox(
+            workspace.root,
+            process._replace(env=_merged(process.env, env)),
+            mounts,
+            network="none" if step.network == "none" else "host",
+            security=step.security,
+        )
+        status = work.machine.runner.run(sandbox, output)
     work.machine.check_cancelled()
     if status != 0:
         raise _failed(step, status, b"".join(tail))
+
+
+def _open_mounts(
+    work: Work, step: RunStep, wanted: tuple[Wanted, ...], opened: ExitStack
+) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
+    """What the sandbox is given beside its root file system, and variables on top of the process's own."""
+    mounts: tuple[Mount, ...] = ()
+    env: tuple[str, ...] = ()
+    if wanted:
+        from lamella.build.mounts.opening import open_mounts
+        from lamella.build.mounts.surroundings import Surroundings
+
+        mounts, env = open_mounts(wanted, Surroundings(work, step, opened))
+    if step.script is not None:
+        from lamella.runtime.protocol import FileMount
+
+        mounts += (FileMount(_script_path(step), step.script, 0o755),)
+    return mounts, env
+
+
+def _script_path(step: RunStep) -> str:
+    return f"/dev/pipes/{step.script_name}"
+
+
+def _merged(env: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    names = {variable.partition("=")[0] for variable in more}
+    return (*(variable for variable in env if variable.partition("=")[0] not in names), *more)
 
 
 def _failed(step: RunStep, status: int, output: bytes) -> StepFailed:
@@ -117,7 +171,7 @@ def _process(step: RunStep, root: ContextSource) -> Process:
     except LamellaError as error:
         raise DockerfileError(error.message, where=step.info.where, hint=error.hint) from None
     return Process(
-        step.argv,
+        tuple(_script_path(step) if word == SCRIPT else word for word in step.argv),
         step.env + step.proxy_env,
         step.cwd,
         account.uid,

@@ -17,6 +17,7 @@ from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.filetree.tree import resolved
 from lamella.plan.ignore import Decision, IgnoreFile
+from lamella.snapshot.protocol import Workspace
 
 #: a symlink that leads through more than this many others is a loop (Linux's own limit)
 MAX_LINKS = 40
@@ -178,9 +179,13 @@ def _unreadable(path: str, error: OSError) -> ContextError:
 class TreeSource:
     """The merged file system of a finished stage or an image: metadata from tables of contents, bytes from a view."""
 
-    def __init__(self, tree: Mapping[str, Entry], open_view: Callable[[], str]) -> None:
+    def __init__(
+        self, tree: Mapping[str, Entry], open_view: Callable[[], str], open_workspace: Callable[[], Workspace]
+    ) -> None:
+        """``open_workspace`` makes a writable file system with the same content, for its caller to close."""
         self._tree = tree
         self._open_view = open_view
+        self.open_workspace = open_workspace
         self._children: dict[str, list[str]] | None = None
 
     def lookup(self, path: str) -> Entry | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lamella.build import cache
 from lamella.build.level import Level, chain_of
 from lamella.build.machine import Machine, content_size
+from lamella.build.request import AgentSource, SecretSource
 from lamella.build.sources import CopySource
 from lamella.events import StepFinished
 from lamella.layer.packed import PackedLayer, PackItem
@@ -41,7 +42,7 @@ class Outcome(NamedTuple):
 class Work(NamedTuple):
     """One stage's surroundings. ``open_source`` waits for the stage it names; ``step`` is the running step's event
     key; ``network`` is the command line's choice for RUN. With ``only_cached`` a step that the cache does not hold
-    raises NotBuilt instead of being executed."""
+    raises NotBuilt instead of being executed. ``secrets`` and ``agents`` are for the mounts of RUN."""
 
     machine: Machine
     open_source: Callable[[Source, str], CopySource]
@@ -49,6 +50,8 @@ class Work(NamedTuple):
     network: str
     step: str = ""
     only_cached: bool = False
+    secrets: tuple[SecretSource, ...] = ()
+    agents: tuple[AgentSource, ...] = ()
 
     def find_cached(self, level: Level | None, definition: bytes, contents: str = "") -> Outcome | None:
         """The step's outcome from the cache."""

@@ -61,9 +61,14 @@ def _run(step: RunStep) -> dict[str, Any]:
 
 
 def _mount(mount: MountStep) -> dict[str, Any]:
-    """A secret's or an agent's identity and place; of a source only that there is one."""
+    """A secret's or an agent's identity and place. Of a source only that there is one: where in it the files lie says
+    nothing of them. Which cache it is does not matter, as in BuildKit: a step must not depend on what is in it. There a
+    cache with default settings differs from all others, so here too."""
     data = mount._asdict()
     data["source"] = None if mount.source is None else "files"
+    data["source_path"] = ""
+    if mount.type == "cache" and (mount.id, mount.sharing) != (mount.target, "shared"):
+        data["id"] = data["sharing"] = ""
     return data
 
 

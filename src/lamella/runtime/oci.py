@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import posixpath
 import resource
 import threading
 
@@ -15,10 +14,11 @@ from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
 from lamella.runtime.failure import explain_failure
 from lamella.runtime.folder import RunFolder, containers_of
 from lamella.runtime.leash import Leash, MemoryFile, MemoryFolder
+from lamella.runtime.mountpoints import place_mounts
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
-from lamella.runtime.protocol import BindMount, FileMount, Mount, Output, Sandbox, TmpfsMount
-from lamella.runtime.spec import BASE_TARGETS, HostFacts, bundle_config
+from lamella.runtime.protocol import Output, Sandbox
+from lamella.runtime.spec import HostFacts, bundle_config
 from lamella.runtime.stubs import Stubs, make_directory
 
 
@@ -57,7 +57,7 @@ class OCIRunner:
     def _prepare(self, sandbox: Sandbox, stubs: Stubs, bundle: str, own: str) -> MemoryFolder:
         """The bundle. In the environment and in files there may be secrets, so it is in memory, whatever there is."""
         try:
-            mounts, files = _mounts(sandbox, stubs, bundle, own)
+            mounts, files = place_mounts(sandbox, stubs, bundle, own)
             make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
         except OSError as error:
             raise write_error(error, error.filename or bundle) from None
@@ -144,46 +144,3 @@ class OCIRunner:
         if self._copy is not None:
             os.close(self._copy)
             self._copy = None
-
-
-def _mounts(
-    sandbox: Sandbox, stubs: Stubs, bundle: str, own: str
-) -> tuple[tuple[BindMount | TmpfsMount, ...], list[MemoryFile]]:
-    """The sandbox's mounts and those of the network, on mount points that exist, parents first; and the files in
-    memory that some of them are of."""
-    network: tuple[Mount, ...] = (
-        BindMount("/etc/resolv.conf", f"{own}/resolv.conf", readonly=True),
-        BindMount("/etc/hosts", f"{own}/hosts", readonly=True),
-    )
-    asked = sorted(sandbox.mounts, key=lambda mount: mount.target)
-    taken = {mount.target for mount in asked}
-    points = {target: stubs.ensure(target, directory=True) for target in BASE_TARGETS}
-    mounts: list[BindMount | TmpfsMount] = []
-    files: list[MemoryFile] = []
-    for mount in [*(mount for mount in network if mount.target not in taken), *asked]:
-        target = posixpath.normpath(mount.target)
-        inside = _mount_around(target, points)
-        if inside is not None:  # the runtime makes the mount point there
-            point = points[inside] + target[len(inside) :]
-        else:
-            # A tmpfs gets the mode of what it covers.
-            mode = 0o1777 if isinstance(mount, TmpfsMount) else 0o755
-            point = stubs.ensure(target, _is_directory(mount), mode)
-        points[target] = point
-        if isinstance(mount, FileMount):
-            name = str(len(files))
-            files.append(MemoryFile(name, mount.content, mount.mode, mount.uid, mount.gid))
-            safe = ("nosuid", "nodev") if mount.mode & 0o111 else ("nosuid", "nodev", "noexec")
-            mount = BindMount(point, f"{bundle}/{name}", True, safe)
-        mounts.append(mount._replace(target=point))
-    return tuple(mounts), files
-
-
-def _is_directory(mount: Mount) -> bool:
-    return isinstance(mount, TmpfsMount) or (isinstance(mount, BindMount) and os.path.isdir(mount.source))
-
-
-def _mount_around(target: str, points: dict[str, str]) -> str | None:
-    """The innermost of the mount points (as asked for) that ``target`` lies inside of."""
-    around = [point for point in points if target.startswith(point + "/")]
-    return max(around, key=len, default=None)

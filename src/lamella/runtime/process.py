@@ -15,9 +15,7 @@ _CHUNK = 1 << 16
 class Child:
     """One program, started on a leash. ``argv[0]`` is a path. Wait for it in the thread that made it."""
 
-    def __init__(
-        self, leash: Leash, argv: list[str], env: dict[str, str], memory: MemoryFolder | None = None
-    ) -> None:
+    def __init__(self, leash: Leash, argv: list[str], env: dict[str, str], memory: MemoryFolder | None = None) -> None:
         """Raises OSError."""
         out, out_writer = os.pipe2(os.O_CLOEXEC)
         err, err_writer = os.pipe2(os.O_CLOEXEC)

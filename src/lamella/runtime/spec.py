@@ -76,9 +76,7 @@ def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
 
 
-def bundle_config(
-    sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts
-) -> dict[str, Any]:
+def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts) -> dict[str, Any]:
     """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
@@ -106,7 +104,7 @@ def bundle_config(
             "args": list(process.args),
             "env": list(process.env),
             "cwd": process.cwd,
-            "capabilities": {kind: chosen for kind in (_ALL_SETS if insecure else _SETS)},
+            "capabilities": dict.fromkeys(_ALL_SETS if insecure else _SETS, chosen),
             "rlimits": [{"type": "RLIMIT_NOFILE", "soft": host.nofile[0], "hard": host.nofile[1]}],
             "noNewPrivileges": False,
         },

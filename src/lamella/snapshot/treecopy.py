@@ -47,7 +47,7 @@ class TreeCopy:
                 return
         kind = stat.S_IFMT(about.st_mode)
         if kind == stat.S_IFREG:
-            _copy_content(source, target, about.st_size)
+            copy_content(source, target, about.st_size)
         elif kind == stat.S_IFLNK:
             os.symlink(os.readlink(source), target)
         elif kind == stat.S_IFIFO or (kind in (stat.S_IFCHR, stat.S_IFBLK) and self._privileged):
@@ -83,7 +83,7 @@ class TreeCopy:
                     raise
 
 
-def _copy_content(source: str, target: str, size: int) -> None:
+def copy_content(source: str, target: str, size: int) -> None:
     """By the kernel, which shares the blocks on file systems that can."""
     reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

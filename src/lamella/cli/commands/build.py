@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lamella.cli.dockerfile import add_dockerfile_options, pairs
 from lamella.cli.replay import default_root, may_record, record
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SUMMARY = "build an image from a Dockerfile"
 EXAMPLES = """lamella build -t helloworld .
 lamella build -t app:dev -f docker/app.Dockerfile --target test --build-arg VERSION=2 .
+lamella build --secret id=token,env=TOKEN --ssh default .
 SOURCE_DATE_EPOCH=0 lamella build -q ."""
 
 
@@ -32,8 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pull", action="store_true", help="look for newer base images (not supported yet)")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="add a label")
     parser.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE", help="annotate the manifest")
-    parser.add_argument("--secret", action="append", default=[], metavar="SPEC", help="a secret (not supported yet)")
-    parser.add_argument("--ssh", action="append", default=[], metavar="SPEC", help="an agent (not supported yet)")
+    parser.add_argument("--secret", action="append", default=[], metavar="id=NAME,src=FILE", help="a secret for RUN")
+    parser.add_argument("--ssh", action="append", default=[], metavar="default|ID[=PATH]", help="an SSH agent for RUN")
+    parser.add_argument("--allow", action="append", default=[], metavar="WHAT", help="network.host, security.insecure")
     parser.add_argument("--output", "-o", metavar="SPEC", help="write elsewhere too (not supported yet)")
     parser.add_argument("--iidfile", metavar="FILE", help="write the image ID to this file")
     parser.add_argument("--metadata-file", metavar="FILE", help="write digests as JSON to this file")
@@ -110,8 +112,6 @@ def _record(session: Session, request: BuildRequest, result: BuildResult, err: s
 
 def _refuse_unsupported(args: argparse.Namespace) -> None:
     for flag, used in (
-        ("--secret", args.secret),
-        ("--ssh", args.ssh),
         ("--output", args.output),
         ("--pull", args.pull),
     ):
@@ -137,7 +137,21 @@ def _request(args: argparse.Namespace) -> BuildRequest:
         network=args.network,
         no_cache=args.no_cache,
         layers=args.layers,
+        **_access(args),
     )
+
+
+def _access(args: argparse.Namespace) -> dict[str, Any]:
+    """What steps may have, where anything is given."""
+    if not (args.secret or args.ssh or args.allow):
+        return {}
+    from lamella.cli.view.access import parse_agents, parse_allowed, parse_secrets
+
+    return {
+        "secrets": parse_secrets(args.secret),
+        "ssh": parse_agents(args.ssh),
+        "allow": parse_allowed(args.allow),
+    }
 
 
 def _listener(args: argparse.Namespace, stream: Transcript) -> Emit:

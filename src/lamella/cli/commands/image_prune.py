@@ -15,12 +15,13 @@ lamella image prune --all --force"""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-a", "--all", action="store_true", help="named images too: every one no container uses")
-    parser.add_argument("--build-cache", action="store_true", help="the build cache too")
+    parser.add_argument("--build-cache", action="store_true", help="the build cache too, and caches of RUN")
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed")
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
+    from lamella.cli.caches import drop_caches
     from lamella.cli.progress import human_size
     from lamella.cli.snapshots import drop_snapshots
     from lamella.store.collect import prune
@@ -31,7 +32,8 @@ def run(args: argparse.Namespace, session: Session) -> int:
     store = session.store()
     freed = prune(store, all=args.all, build_cache=args.build_cache)
     dropped = drop_snapshots(store)
-    size = freed.size + dropped.size
+    caches = drop_caches(store, all=args.build_cache)
+    size = freed.size + dropped.size + caches.size
     if args.format == "json":
         session.json(
             {
@@ -41,6 +43,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
                 "blobs": list(freed.blobs),
                 "snapshots": dropped.snapshots,
                 "cache_records": freed.cache_records,
+                "cache_mounts": caches.folders,
                 "reclaimed": size,
             }
         )
@@ -59,8 +62,8 @@ def _agreed(args: argparse.Namespace, session: Session) -> bool:
     if args.force:
         return True
     what = ["all images that no container uses" if args.all else "all unnamed images"]
-    what += ["the build cache"] if args.build_cache else []
-    sys.stderr.write(f"This will remove {' and '.join(what)}, and what only they need. Continue? [y/N] ")
+    what += ["the build cache", "the caches of RUN --mount=type=cache"] if args.build_cache else []
+    sys.stderr.write(f"This will remove {', '.join(what)}, and what only they need. Continue? [y/N] ")
     sys.stderr.flush()
     answer = sys.stdin.readline()
     if not answer:

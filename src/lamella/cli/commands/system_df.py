@@ -16,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
+    from lamella.cli.caches import cache_usage
     from lamella.cli.progress import human_size
     from lamella.cli.snapshots import count_snapshots, disk_usage, snapshots_folder
     from lamella.cli.text.docker import docker_table
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
             *[sum(sizes[digest] for digest in sizes.keys() - named - cached)] * 2,
         ),
         "snapshots": (count_snapshots(store), disk_usage(snapshots_folder(store)), 0),
+        "cache mounts": cache_usage(store),
     }
     if args.format == "json":
         keys = ("total", "size", "reclaimable")

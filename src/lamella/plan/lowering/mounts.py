@@ -15,6 +15,8 @@ from lamella.syntax.instructions import KeyValue, Mount
 from lamella.syntax.mounts import parse_size, resolve_mount
 
 _SECRETS = "/run/secrets"
+#: the build argument that keeps the caches of several projects apart
+_CACHE_SPACE = "BUILDKIT_CACHE_MOUNT_NS"
 _SSH_SOCKET = "/run/buildkit/ssh_agent"
 
 
@@ -40,7 +42,7 @@ def _lower_mount(lowering: Lowering, mount: Mount, sockets: int) -> MountStep:
         type=mount.type,
         target=target,
         readonly=mount.option("readonly") == "true",
-        id=_id(mount),
+        id=_id(lowering, mount),
         mode=int(mode, 8) if mode else None,
         uid=int(mount.option("uid") or 0),
         gid=int(mount.option("gid") or 0),
@@ -67,9 +69,11 @@ def _target(lowering: Lowering, mount: Mount, sockets: int) -> str:
     return absolute_path(target, lowering.working_dir)
 
 
-def _id(mount: Mount) -> str:
+def _id(lowering: Lowering, mount: Mount) -> str:
     if mount.type == "cache":
-        return mount.option("id") or posixpath.normpath(mount.option("target") or "")
+        name = mount.option("id") or posixpath.normpath(mount.option("target") or "")
+        space = lowering.given.get(_CACHE_SPACE)
+        return f"{space}/{name}" if space else name
     if mount.type == "ssh":
         return mount.option("id") or "default"
     return _secret_id(mount) if mount.type == "secret" else ""

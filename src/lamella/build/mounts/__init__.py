@@ -1,0 +1,1 @@
+"""The mounts of RUN, one file a type."""

@@ -1,0 +1,134 @@
+"""``RUN --mount=type=bind``: files of the build context, a stage or an image, without copying them into the layer."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+
+from lamella.build.cache import contents_key
+from lamella.build.copyplan import Found, find_exactly
+from lamella.build.mounts.surroundings import Files, Ready, Surroundings, Wanted
+from lamella.build.sources import ContextSource, CopySource, TreeSource, follow
+from lamella.build.work import Work
+from lamella.errors import DockerfileError, LamellaError
+from lamella.filetree import entry as kinds
+from lamella.plan.step import MountStep
+from lamella.runtime.protocol import BindMount
+
+
+def find_files(work: Work, step: MountStep, where: str) -> Files:
+    """Looks the source up; waits for a stage. Raises ContextError where the path is not there."""
+    assert step.source is not None
+    source = work.open_source(step.source, where)
+    return Files(source, find_exactly(source, step.source_path, where))
+
+
+def contents_of(files: Files) -> str:
+    """A digest of all that is mounted, as COPY makes one, for the cache key. What the path was called is not in it."""
+    source, found = files
+    regular = [entry for entry in (found.entry, *found.below) if entry.kind == kinds.FILE]
+    nameless = found._replace(pattern="", name="")
+    with_owner = not isinstance(source, ContextSource)
+    return contents_key((nameless,), source.digests(regular, {}), {}, with_owner=with_owner)
+
+
+def changed_since(files: Files) -> bool:
+    """Whether files of a context are not any more what was looked at (a stage's and an image's never change)."""
+    source, found = files
+    if not isinstance(source, ContextSource):
+        return False
+    for entry in (found.entry, *found.below):
+        before = source.stats[entry.path]
+        try:
+            now = os.lstat(source.place(entry.path) if entry.path else f"{source.root}/.")
+        except OSError:
+            return True
+        if before is None or _stamp(before) != _stamp(now):
+            return True
+    return False
+
+
+def _stamp(about: os.stat_result) -> tuple[int, ...]:
+    return about.st_mode, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
+
+
+def open_bind(wanted: Wanted, around: Surroundings) -> Ready:
+    """The container can write to a throw-away at most. Where it has all capabilities it could turn a read-only mount of
+    the real thing into a writable one, so it is given a throw-away then, too."""
+    step, files = wanted
+    assert files is not None
+    private = not step.readonly or around.step.security == "insecure"
+    source, found = files
+    if isinstance(source, ContextSource):
+        path = _copy(files, around) if private or not _is_all_of(files) else source.place(found.path)
+    elif private:
+        assert isinstance(source, TreeSource)
+        workspace = source.open_workspace()
+        around.open.callback(workspace.discard)
+        path = f"{workspace.root}/{found.path}"
+    else:
+        path = source.place(found.path)
+    return Ready(BindMount(step.target, path.rstrip("/") or "/", step.readonly))
+
+
+def _is_all_of(files: Files) -> bool:
+    """Whether the context's folder itself can be shown: it costs nothing, and is what common small mounts and builds
+    by root come to. In BuildKit all files of a context belong to root and the ignored ones are not there, so it is
+    right only where the same is true on the disk. Idmapped mounts and overlays could stretch this a little further;
+    neither works on every file system, while a copy always does."""
+    source, found = files
+    assert isinstance(source, ContextSource)
+    names: dict[str, set[str]] = {}
+    for entry in (found.entry, *found.below):
+        about = source.stats[entry.path]
+        if about is None or about.st_uid or about.st_gid:
+            return False
+        if entry.kind == kinds.DIRECTORY:
+            names[entry.path] = set()
+        if entry is not found.entry:
+            parent, _, name = entry.path.rpartition("/")
+            names[parent].add(name)
+    try:
+        return all(set(os.listdir(source.place(folder))) == there for folder, there in names.items())
+    except OSError:
+        return False
+
+
+def _copy(files: Files, around: Surroundings) -> str:
+    """A copy of the files, owned by root, that goes with the step; its place."""
+    from lamella.build.mounts.filecopy import copy_files
+    from lamella.snapshot.erase import erase
+    from lamella.store.disk import disk_errors
+
+    folder = around.work.machine.store.temporary_path(".mount")
+    around.open.callback(erase, folder)
+    with disk_errors(folder, "copy files of the build context for a mount"):
+        os.mkdir(folder, 0o700)
+        copy_files(files, f"{folder}/files")
+    return f"{folder}/files"
+
+
+def check_mount_points(wanted: tuple[Wanted, ...], where: str) -> None:
+    """A mount inside of a read-only one needs its mount point there: nobody may make it. Some runtimes make it before
+    they take the right to write away, and that would be in the user's own folder. Raises DockerfileError."""
+    for outer in wanted:
+        if outer.step.type != "bind" or not outer.step.readonly or outer.files is None:
+            continue
+        for inner in wanted:
+            inside = posixpath.relpath(inner.step.target or "/", outer.step.target)
+            if inner is outer or inside.startswith("..") or inside == ".":
+                continue
+            if not _is_there(outer.files.source, outer.files.found, inside):
+                raise DockerfileError(
+                    f"{inner.step.target} is not there in the read-only mount on {outer.step.target}, so nothing can "
+                    "be mounted on it",
+                    where=where,
+                    hint=f"make {inside!r} in what is mounted, or add rw to the mount on {outer.step.target}",
+                )
+
+
+def _is_there(source: CopySource, found: Found, inside: str) -> bool:
+    try:
+        return source.lookup(follow(source.lookup, posixpath.join(found.path, inside))) is not None
+    except LamellaError:
+        return False

@@ -1,0 +1,61 @@
+"""All mounts of one RUN: what they read, and from the first to the last what the sandbox gets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lamella.build.mounts.bind import check_mount_points, contents_of, find_files, open_bind
+from lamella.build.mounts.cache import Caches
+from lamella.build.mounts.secret import open_secret
+from lamella.build.mounts.ssh import VARIABLE, open_ssh
+from lamella.build.mounts.surroundings import Ready, Surroundings, Wanted
+from lamella.build.mounts.tmpfs import open_tmpfs
+from lamella.build.work import Work
+from lamella.plan.step import RunStep
+from lamella.runtime.protocol import Mount
+
+
+class Opened(NamedTuple):
+    """``env`` comes on top of what the process has anyway."""
+
+    mounts: tuple[Mount, ...]
+    env: tuple[str, ...]
+
+
+def find_mounts(work: Work, step: RunStep) -> tuple[Wanted, ...]:
+    """Looks up what the mounts read; waits for the stages. Raises ContextError for a source that is not there."""
+    return tuple(
+        Wanted(mount, find_files(work, mount, step.info.where) if mount.source is not None else None)
+        for mount in step.mounts
+    )
+
+
+def contents_key_of(wanted: tuple[Wanted, ...]) -> str:
+    """One digest of all that is read; "" where nothing is."""
+    digests = [contents_of(one.files) for one in wanted if one.files is not None]
+    return hashlib.sha256("\0".join(digests).encode()).hexdigest() if digests else ""
+
+
+def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
+    """Makes ready what the step's mounts need until ``around.open`` is closed. Raises LamellaError of many kinds."""
+    check_mount_points(wanted, around.where)
+    by_type: dict[str, Callable[[Wanted, Surroundings], Ready]] = {
+        "bind": open_bind,
+        "cache": Caches().open,
+        "tmpfs": open_tmpfs,
+        "secret": open_secret,
+        "ssh": open_ssh,
+    }
+    # First what can fail for want of something that was not given: it holds up nobody. Then caches, everywhere in the
+    # same order: two steps that each wait for a cache that the other has locked would wait forever.
+    types = ("secret", "ssh", "cache", "tmpfs", "bind")
+    order = sorted(wanted, key=lambda one: (types.index(one.step.type), one.step.id))
+    ready = [by_type[one.step.type](one, around) for one in order]
+    env = [variable for one in ready for variable in one.env]
+    sockets = [mount.target for mount in around.step.mounts if mount.type == "ssh"]
+    given = {variable.partition("=")[0] for variable in around.step.env}
+    if sockets and VARIABLE not in given:
+        env.append(f"{VARIABLE}={sockets[0]}")
+    return Opened(tuple(one.mount for one in ready if one.mount is not None), tuple(env))
