@@ -31,7 +31,9 @@ def test_it_keeps_what_builds_write_and_no_layer_holds_it(alpine: Builder) -> No
         assert alpine.layer_paths(result, 1) == []
     assert output(alpine) == "1\n2\n"
     with pytest.raises(StepFailed):
-        alpine.build("FROM alpine:3.20\nRUN --mount=type=cache,target=/root/.cache/x echo 3 >> /root/.cache/x/log; false\n")
+        alpine.build(
+            "FROM alpine:3.20\nRUN --mount=type=cache,target=/root/.cache/x echo 3 >> /root/.cache/x/log; false\n"
+        )
     alpine.build("FROM alpine:3.20\nRUN --mount=type=cache,id=/root/.cache/x,target=/other cat /other/log\n")
     assert output(alpine) == "1\n2\n3\n", "what a failed step wrote stays too"
 
@@ -59,10 +61,9 @@ def test_read_only_and_twice_in_one_step(alpine: Builder) -> None:
     alpine.build(
         "FROM alpine:3.20\nRUN --mount=type=cache,id=c,target=/a,sharing=locked "
         "--mount=type=cache,id=c,target=/b,ro,sharing=locked "
-        "echo x > /a/f && cat /b/f && touch /b/g || echo refused\n"
+        "echo x > /a/f && cat /b/f && touch /b/g 2> /dev/null || echo refused\n"
     )
-    assert output(alpine).startswith("x\n")
-    assert output(alpine).endswith("refused\n")
+    assert output(alpine) == "x\nrefused\n"
 
 
 @root

@@ -22,8 +22,10 @@ RUN seq 1 20000 > /numbers && sleep 0.05
 RUN gzip -k /numbers
 FROM alpine:3.20
 COPY files /files
-RUN rm -rf /etc/apk && cp -r /files /again && sleep 0.05
-RUN find / -xdev | wc -l > /count
+RUN --mount=type=cache,target=/cache,sharing=locked --mount=target=/context,rw --mount=type=secret,id=s,env=S \
+    rm -rf /etc/apk && cp -r /files /again && cp -r /context /cache/$(date +%N) && sleep 0.05
+RUN --mount=type=cache,target=/cache,sharing=locked --mount=from=other,target=/other \
+    find / -xdev | wc -l > /count
 COPY --from=other /numbers.gz /
 RUN rm /files/a* && touch /done
 """
@@ -32,7 +34,7 @@ RUN rm /files/a* && touch /done
 def _start(shell: Shell, number: int) -> subprocess.Popen[bytes]:
     (shell.folder / "files" / "changing").write_text(str(number))
     return subprocess.Popen(
-        [sys.executable, "-m", "lamella", "build", "--no-cache", "-t", "killed", "."],
+        [sys.executable, "-m", "lamella", "build", "--no-cache", "-t", "killed", "--secret", "id=s,env=PATH", "."],
         cwd=shell.folder,
         env=shell.env,
         stdout=subprocess.DEVNULL,
