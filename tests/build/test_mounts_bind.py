@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,8 @@ def test_a_mount_point_inside_of_a_read_only_mount_must_be_there(alpine: Builder
     assert "add rw to the mount on /src" in (caught.value.hint or "")
     assert os.listdir(alpine.context / "src") == ["there"]
     alpine.build(text.format("", "there"))
+    alpine.build(text.format("", "there").replace("ls /src", "--mount=type=cache,target=/src/there/deeper ls /src"))
+    alpine.build(text.format("", "there").replace("ls /src", "--mount=type=secret,id=no,target=/src/no ls /src"))
     alpine.build(text.format(",rw", "missing"))
     assert os.listdir(alpine.context / "src") == ["there"]
 
@@ -187,6 +190,24 @@ def test_a_container_with_all_capabilities_cannot_reach_the_real_files(alpine: B
         alpine.build(text, allow=("security.insecure",), backend=backend, no_cache=True)
         assert output(alpine).endswith("mine\n")
         assert (alpine.context / "f").read_text() == "mine"
+
+
+def test_a_mount_inside_of_the_context_cannot_be_written(alpine: Builder) -> None:
+    """Read-only is said of the folder that is mounted, not of what is mounted in it."""
+    inner = alpine.context / "with blank" / "inner"
+    alpine.file("elsewhere/f", "mine")
+    inner.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", str(alpine.context / "elsewhere"), str(inner)], check=True)
+    try:
+        alpine.build(
+            "FROM alpine:3.20\nRUN --mount=target=/ctx cd '/ctx/with blank/inner'; "
+            "cat f; echo; echo x > f && echo written; true\n"
+        )
+    finally:
+        subprocess.run(["umount", str(inner)], check=True)
+    assert "mine\n" in output(alpine)
+    assert "written" not in output(alpine)
+    assert (alpine.context / "elsewhere" / "f").read_text() == "mine"
 
 
 def test_the_mount_covers_what_the_image_has_there(alpine: Builder) -> None:

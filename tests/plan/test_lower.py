@@ -152,6 +152,8 @@ def test_mounts(lower: Lower) -> None:
         MountStep("ssh", "/run/buildkit/ssh_agent.1", readonly=True, id="two", uid=1),
     )
     assert lowered.sources == (context, stage, image)
+    spaced = lower(text, build_args=(("BUILDKIT_CACHE_MOUNT_NS", "ns"),))
+    assert [mount.id for mount in one_run(spaced).mounts if mount.type == "cache"] == ["ns//cache", "ns/own"]
 
 
 @pytest.mark.parametrize(

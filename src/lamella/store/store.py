@@ -6,7 +6,7 @@ ROOT/lamella/lock                                held while names change or garb
 ROOT/lamella/toc/<diff ID>                       tables of contents of layers
 ROOT/lamella/tmp, leases                         temporary files and the leases of living processes
 ROOT/lamella/reserve                             space kept for removing things from a full disk
-ROOT/lamella/snapshots, containers, run          belong to other rooms
+ROOT/lamella/snapshots, caches, containers, run  belong to other rooms
 """
 
 from __future__ import annotations

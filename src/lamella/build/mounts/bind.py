@@ -89,9 +89,21 @@ def _is_all_of(files: Files) -> bool:
             parent, _, name = entry.path.rpartition("/")
             names[parent].add(name)
     try:
-        return all(set(os.listdir(source.place(folder))) == there for folder, there in names.items())
+        complete = all(set(os.listdir(source.place(folder))) == there for folder, there in names.items())
     except OSError:
         return False
+    return complete and not _has_mounts_below(os.path.realpath(source.place(found.path)))
+
+
+def _has_mounts_below(path: str) -> bool:
+    """Mounting a folder read-only leaves mounts inside of it as they are: one could write there. Source: proc(5), where
+    blanks and the like in a path are said to be written as octal numbers."""
+    with open("/proc/self/mountinfo", "rb") as lines:
+        points = (line.split(b" ", 5)[4] for line in lines)
+        start = os.fsencode(path.rstrip("/")) + b"/"
+        for character in b"\\ \t\n":
+            start = start.replace(bytes((character,)), b"\\%03o" % character)
+        return any(point.startswith(start) for point in points)
 
 
 def _copy(files: Files, around: Surroundings) -> str:
@@ -108,23 +120,22 @@ def _copy(files: Files, around: Surroundings) -> str:
     return f"{folder}/files"
 
 
-def check_mount_points(wanted: tuple[Wanted, ...], where: str) -> None:
+def check_mount_points(mounted: list[Wanted], where: str) -> None:
     """A mount inside of a read-only one needs its mount point there: nobody may make it. Some runtimes make it before
     they take the right to write away, and that would be in the user's own folder. Raises DockerfileError."""
-    for outer in wanted:
-        if outer.step.type != "bind" or not outer.step.readonly or outer.files is None:
+    for inner in mounted:
+        around = [one for one in mounted if inner.step.target.startswith(f"{one.step.target}/")]
+        outer = max(around, key=lambda one: len(one.step.target), default=None)
+        if outer is None or outer.step.type != "bind" or not outer.step.readonly or outer.files is None:
             continue
-        for inner in wanted:
-            inside = posixpath.relpath(inner.step.target or "/", outer.step.target)
-            if inner is outer or inside.startswith("..") or inside == ".":
-                continue
-            if not _is_there(outer.files.source, outer.files.found, inside):
-                raise DockerfileError(
-                    f"{inner.step.target} is not there in the read-only mount on {outer.step.target}, so nothing can "
-                    "be mounted on it",
-                    where=where,
-                    hint=f"make {inside!r} in what is mounted, or add rw to the mount on {outer.step.target}",
-                )
+        inside = posixpath.relpath(inner.step.target, outer.step.target)
+        if not _is_there(outer.files.source, outer.files.found, inside):
+            raise DockerfileError(
+                f"{inner.step.target} is not there in the read-only mount on {outer.step.target}, so nothing can be "
+                "mounted on it",
+                where=where,
+                hint=f"make {inside!r} in what is mounted, or add rw to the mount on {outer.step.target}",
+            )
 
 
 def _is_there(source: CopySource, found: Found, inside: str) -> bool:

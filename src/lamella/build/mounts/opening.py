@@ -40,7 +40,6 @@ def contents_key_of(wanted: tuple[Wanted, ...]) -> str:
 
 def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
     """Makes ready what the step's mounts need until ``around.open`` is closed. Raises LamellaError of many kinds."""
-    check_mount_points(wanted, around.where)
     by_type: dict[str, Callable[[Wanted, Surroundings], Ready]] = {
         "bind": open_bind,
         "cache": Caches().open,
@@ -53,6 +52,7 @@ def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
     types = ("secret", "ssh", "cache", "tmpfs", "bind")
     order = sorted(wanted, key=lambda one: (types.index(one.step.type), one.step.id))
     ready = [by_type[one.step.type](one, around) for one in order]
+    check_mount_points([one for one, made in zip(order, ready, strict=True) if made.mount is not None], around.where)
     env = [variable for one in ready for variable in one.env]
     sockets = [mount.target for mount in around.step.mounts if mount.type == "ssh"]
     given = {variable.partition("=")[0] for variable in around.step.env}
