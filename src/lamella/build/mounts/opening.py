@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lamella.build.mounts.bind import check_mount_points, contents_of, find_files, open_bind
-from lamella.build.mounts.cache import Caches
-from lamella.build.mounts.secret import open_secret
-from lamella.build.mounts.ssh import VARIABLE, open_ssh
 from lamella.build.mounts.surroundings import Ready, Surroundings, Wanted
-from lamella.build.mounts.tmpfs import open_tmpfs
 from lamella.build.work import Work
 from lamella.plan.step import RunStep
-from lamella.runtime.protocol import Mount
+
+if TYPE_CHECKING:
+    from lamella.runtime.protocol import Mount
 
 
 class Opened(NamedTuple):
@@ -26,20 +22,36 @@ class Opened(NamedTuple):
 
 def find_mounts(work: Work, step: RunStep) -> tuple[Wanted, ...]:
     """Looks up what the mounts read; waits for the stages. Raises ContextError for a source that is not there."""
-    return tuple(
-        Wanted(mount, find_files(work, mount, step.info.where) if mount.source is not None else None)
-        for mount in step.mounts
-    )
+    wanted = []
+    for mount in step.mounts:
+        files = None
+        if mount.source is not None:
+            from lamella.build.mounts.bind import find_files
+
+            files = find_files(work, mount, step.info.where)
+        wanted.append(Wanted(mount, files))
+    return tuple(wanted)
 
 
 def contents_key_of(wanted: tuple[Wanted, ...]) -> str:
-    """One digest of all that is read; "" where nothing is."""
-    digests = [contents_of(one.files) for one in wanted if one.files is not None]
-    return hashlib.sha256("\0".join(digests).encode()).hexdigest() if digests else ""
+    """The digests of all that is read; "" where nothing is. (A step that is cached needs no more of this room, so the
+    rest is imported when it is not.)"""
+    read = [one.files for one in wanted if one.files is not None]
+    if not read:
+        return ""
+    from lamella.build.mounts.bind import contents_of
+
+    return " ".join(map(contents_of, read))
 
 
 def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
     """Makes ready what the step's mounts need until ``around.open`` is closed. Raises LamellaError of many kinds."""
+    from lamella.build.mounts.bind import check_mount_points, open_bind
+    from lamella.build.mounts.cache import Caches
+    from lamella.build.mounts.secret import open_secret
+    from lamella.build.mounts.ssh import VARIABLE, open_ssh
+    from lamella.build.mounts.tmpfs import open_tmpfs
+
     by_type: dict[str, Callable[[Wanted, Surroundings], Ready]] = {
         "bind": open_bind,
         "cache": Caches().open,

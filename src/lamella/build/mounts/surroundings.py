@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.build.copyplan import Found
 from lamella.build.sources import CopySource
 from lamella.build.work import Work
 from lamella.plan.step import MountStep, RunStep
-from lamella.runtime.protocol import Mount
+
+if TYPE_CHECKING:
+    from lamella.runtime.protocol import Mount
 
 
 class Files(NamedTuple):
