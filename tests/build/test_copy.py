@@ -247,7 +247,6 @@ def test_add_of_a_plain_file_copies_it(builder: Builder) -> None:
         "ADD http://127.0.0.1:9/x /",
         "COPY --parents a /",
         "COPY --chmod=u=rwX a /",
-        "RUN <<EOF\n#!/bin/sh\ntrue\nEOF",
         "ADD --checksum=sha256:" + "0" * 64 + " http://127.0.0.1:9/x /",
     ],
 )

@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,30 +26,35 @@ pytestmark = pytest.mark.root
 #: the step shows by a digest that it saw both; it waits until a file shows up in its cache, for at most a minute
 HOLD = (
     "RUN --mount=type=secret,id=file,required --mount=type=secret,id=both,env=TOKEN,target=/token,mode=0444 "
-    "--mount=type=cache,id=hold,target=/hold,sharing=locked --mount=target=/ctx,rw "
+    "--mount=type=cache,id=hold,target=/hold,sharing=locked --mount=target=/ctx,rw --mount=type=ssh,id=key,required "
     'cat /run/secrets/file /token | sha256sum > /digest; test "$TOKEN" = "$(cat /token)" && echo holding; '
     "n=0; until [ -e /hold/go ] || [ $n -gt 600 ]; do sleep 0.1; n=$((n + 1)); done; {end}\n"
 )
 
 
 class Secrets(NamedTuple):
+    """``words`` give them to a build. ``key`` is a line of a private SSH key."""
+
     file: bytes
     env: bytes
+    key: bytes
     words: tuple[str, ...]
 
 
 @pytest.fixture
-def secrets(alpine: Shell, tmp_path: Path) -> Secrets:
-    """Two of them, and the words that give them to a build; temporary files of everybody lie below ``tmp_path``."""
+def secrets(alpine: Shell, tmp_path: Path, require: Callable[[str], str]) -> Secrets:
+    """They lie outside of what is searched; temporary files of everybody lie below ``tmp_path``."""
     file, env = os.urandom(20).hex().encode(), os.urandom(20).hex().encode()
     (tmp_path / "outside").mkdir()
+    key = tmp_path / "outside" / "key"
+    subprocess.run([require("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     (tmp_path / "outside" / "secret").write_bytes(file)
     (tmp_path / "tmp").mkdir()
     alpine.env["TMPDIR"] = str(tmp_path / "tmp")
     alpine.env["LAMELLA_TEST_SECRET"] = env.decode()
     alpine.write("context-file", "x")
     words = ("--secret", f"id=file,src={tmp_path}/outside/secret", "--secret", "id=both,env=LAMELLA_TEST_SECRET")
-    return Secrets(file, env, words)
+    return Secrets(file, env, key.read_bytes().splitlines()[3], (*words, "--ssh", f"key={key}"))
 
 
 def _readings(path: Path) -> Iterator[bytes]:
@@ -69,9 +75,7 @@ def _holders(shell: Shell, tmp_path: Path, secrets: Secrets) -> tuple[int, list[
         for path in top.rglob("*")
         if path.is_file() and not path.is_symlink()
     ]
-    return len(files), [
-        path for path in files if any(one in text for text in _readings(path) for one in (secrets.file, secrets.env))
-    ]
+    return len(files), [path for path in files if any(one in text for text in _readings(path) for one in secrets[:3])]
 
 
 @contextmanager
@@ -100,6 +104,11 @@ def _holding(shell: Shell, words: tuple[str, ...]) -> Iterator[subprocess.Popen[
         process.communicate()
 
 
+def _children(parent: int) -> list[str]:
+    lists = Path(f"/proc/{parent}/task").glob("*/children")
+    return [child for one in lists for child in one.read_text().split()]
+
+
 def _cache(shell: Shell) -> Path:
     (files,) = (shell.store / "lamella" / "caches").glob("*/*/files")
     return Path(files)
@@ -116,7 +125,7 @@ def test_nothing_holds_a_secret(alpine: Shell, tmp_path: Path, secrets: Secrets,
         out, err = process.communicate(timeout=60)
     assert process.returncode == (0 if end == "true" else 1)
     assert _holders(alpine, tmp_path, secrets)[1] == []
-    for secret in (secrets.file, secrets.env):
+    for secret in secrets[:3]:
         assert secret not in out + err
     if end == "true":
         shown = alpine.ok("history", "--no-trunc", "app") + alpine.ok("inspect", "app")
@@ -129,8 +138,14 @@ def test_a_killed_build_leaves_no_secret_no_mount_no_process_and_no_lock(
 ) -> None:
     alpine.write("Dockerfile", "FROM alpine:3.20\n" + HOLD.format(end="true"))
     with _holding(alpine, secrets.words) as process:
+        children = _children(process.pid)
+        assert len(children) == 2, "the runtime and the agent of the key"
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=30)
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
     assert _holders(alpine, tmp_path, secrets)[1] == []
     assert alpine.mounts() == []
     usage = CacheFolders(str(alpine.store / "lamella" / "caches")).usage()

@@ -17,6 +17,9 @@ _LIMIT = 100 << 10  # bytes of a key file, as BuildKit
 _SECONDS = 10.0
 #: in the agent's own view of the machine a folder in memory lies here, so that its socket is nobody else's
 _FOLDER = "/tmp"
+#: ssh-agent is a set-group-ID program where it is Debian's, and the kernel forgets for such that they are to die with
+#: their parent. It does not forget it for a shell, with which everything in its PID namespace dies.
+_UNDER_SHELL = '"$0" "$@" & wait'
 _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -29,7 +32,7 @@ def key_agent(files: tuple[str, ...]) -> Iterator[str]:
     leash = Leash()
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
-        words = [agent, "-D", "-a", f"{_FOLDER}/agent"]
+        words = ["/bin/sh", "-c", _UNDER_SHELL, agent, "-D", "-a", f"{_FOLDER}/agent"]
         process = leash.spawn(words, _ENV, (nothing, nothing, nothing), MemoryFolder(_FOLDER))
         try:
             place = f"/proc/{process}/root{_FOLDER}/agent"
