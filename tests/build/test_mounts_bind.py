@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lamella.errors import ContextError, DockerfileError
+from lamella.errors import ContextError, DockerfileError, LamellaError
 from lamella.events import Note, StepOutput
 
 pytestmark = pytest.mark.root
@@ -176,6 +176,26 @@ def test_a_mount_point_inside_of_a_read_only_mount_must_be_there(alpine: Builder
     alpine.build(text.format("", "there").replace("ls /src", "--mount=type=secret,id=no,target=/src/no ls /src"))
     alpine.build(text.format(",rw", "missing"))
     assert os.listdir(alpine.context / "src") == ["there"]
+
+
+@pytest.mark.parametrize("outer", ["type=cache,target=/o,ro", "type=tmpfs,target=/o,ro", "from=alpine:3.20,target=/o"])
+def test_nor_in_another_read_only_mount(alpine: Builder, outer: str) -> None:
+    with pytest.raises(DockerfileError, match="/o/in is not there in the read-only mount on /o"):
+        alpine.build(f"FROM alpine:3.20\nRUN --mount={outer} --mount=type=cache,id=in,target=/o/in true\n")
+
+
+@pytest.mark.parametrize(
+    ("mount", "message"),
+    [
+        ("type=tmpfs,target=/etc/passwd", "a folder cannot be mounted on /etc/passwd, where the image has a file"),
+        ("source=f,target=/etc", "a file cannot be mounted on /etc, where the image has a folder"),
+    ],
+)
+def test_a_file_in_a_folders_place(alpine: Builder, mount: str, message: str) -> None:
+    alpine.file("f")
+    with pytest.raises(LamellaError, match=message) as caught:
+        alpine.build(f"FROM alpine:3.20\nRUN --mount={mount} true\n")
+    assert (caught.value.where, caught.value.exit_code) == ("Dockerfile:2", 2)
 
 
 def test_a_container_with_all_capabilities_cannot_reach_the_real_files(alpine: Builder) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 
+from lamella.errors import InputError
 from lamella.runtime.leash import MemoryFile
 from lamella.runtime.protocol import BindMount, FileMount, Mount, Sandbox, TmpfsMount
 from lamella.runtime.spec import BASE_TARGETS
@@ -27,7 +28,7 @@ def place_mounts(
     files: list[MemoryFile] = []
     for mount in [*(mount for mount in network if mount.target not in taken), *asked]:
         target = posixpath.normpath(mount.target)
-        points[target] = _point(target, mount, points, stubs)
+        points[target] = _point(sandbox.rootfs, target, mount, points, stubs)
         if isinstance(mount, FileMount):
             file = MemoryFile(str(len(files)), mount.content, mount.mode, mount.uid, mount.gid)
             files.append(file)
@@ -38,11 +39,18 @@ def place_mounts(
     return tuple(placed), files
 
 
-def _point(target: str, mount: Mount, points: dict[str, str], stubs: Stubs) -> str:
-    """Where ``target`` is, without symlinks, made where it is missing. Inside of another mount the runtime makes it."""
+def _point(rootfs: str, target: str, mount: Mount, points: dict[str, str], stubs: Stubs) -> str:
+    """Where ``target`` is, without symlinks, made where it is missing. Inside of another mount the runtime makes it.
+    Raises InputError where a file lies in a folder's place, or the other way round."""
     around = max((point for point in points if target.startswith(f"{point}/")), key=len, default=None)
     if around is not None:
         return points[around] + target[len(around) :]
-    if isinstance(mount, TmpfsMount):
-        return stubs.ensure(target, directory=True, mode=0o1777)  # it gets the mode of what it covers
-    return stubs.ensure(target, directory=isinstance(mount, BindMount) and os.path.isdir(mount.source))
+    is_folder = isinstance(mount, TmpfsMount) or (isinstance(mount, BindMount) and os.path.isdir(mount.source))
+    mode = 0o1777 if isinstance(mount, TmpfsMount) else 0o755  # a tmpfs gets the mode of what it covers
+    point = stubs.ensure(target, is_folder, mode)
+    if os.path.isdir(rootfs + point) is not is_folder:
+        what, there = ("a folder", "a file") if is_folder else ("a file", "a folder")
+        raise InputError(
+            f"{what} cannot be mounted on {target}, where the image has {there}", hint="choose another target"
+        )
+    return point

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import posixpath
 
 from lamella.build.cache import contents_key
-from lamella.build.copyplan import Found, find_exactly
+from lamella.build.copyplan import find_exactly
 from lamella.build.mounts.surroundings import Files, Ready, Surroundings, Wanted
-from lamella.build.sources import ContextSource, CopySource, TreeSource, follow
+from lamella.build.sources import ContextSource, TreeSource
 from lamella.build.work import Work
-from lamella.errors import DockerfileError, LamellaError
 from lamella.filetree import entry as kinds
 from lamella.plan.step import MountStep
 from lamella.runtime.protocol import BindMount
@@ -118,28 +116,3 @@ def _copy(files: Files, around: Surroundings) -> str:
         os.mkdir(folder, 0o700)
         copy_files(files, f"{folder}/files")
     return f"{folder}/files"
-
-
-def check_mount_points(mounted: list[Wanted], where: str) -> None:
-    """A mount inside of a read-only one needs its mount point there: nobody may make it. Some runtimes make it before
-    they take the right to write away, and that would be in the user's own folder. Raises DockerfileError."""
-    for inner in mounted:
-        around = [one for one in mounted if inner.step.target.startswith(f"{one.step.target}/")]
-        outer = max(around, key=lambda one: len(one.step.target), default=None)
-        if outer is None or outer.step.type != "bind" or not outer.step.readonly or outer.files is None:
-            continue
-        inside = posixpath.relpath(inner.step.target, outer.step.target)
-        if not _is_there(outer.files.source, outer.files.found, inside):
-            raise DockerfileError(
-                f"{inner.step.target} is not there in the read-only mount on {outer.step.target}, so nothing can be "
-                "mounted on it",
-                where=where,
-                hint=f"make {inside!r} in what is mounted, or add rw to the mount on {outer.step.target}",
-            )
-
-
-def _is_there(source: CopySource, found: Found, inside: str) -> bool:
-    try:
-        return source.lookup(follow(source.lookup, posixpath.join(found.path, inside))) is not None
-    except LamellaError:
-        return False

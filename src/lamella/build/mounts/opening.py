@@ -46,8 +46,9 @@ def contents_key_of(wanted: tuple[Wanted, ...]) -> str:
 
 def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
     """Makes ready what the step's mounts need until ``around.open`` is closed. Raises LamellaError of many kinds."""
-    from lamella.build.mounts.bind import check_mount_points, open_bind
+    from lamella.build.mounts.bind import open_bind
     from lamella.build.mounts.cache import Caches
+    from lamella.build.mounts.nesting import check_mount_points
     from lamella.build.mounts.secret import open_secret
     from lamella.build.mounts.ssh import VARIABLE, open_ssh
     from lamella.build.mounts.tmpfs import open_tmpfs
@@ -62,12 +63,13 @@ def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
     # First what can fail for want of something that was not given: it holds up nobody. Then caches, everywhere in the
     # same order: two steps that each wait for a cache that the other has locked would wait forever.
     types = ("secret", "ssh", "cache", "tmpfs", "bind")
-    order = sorted(wanted, key=lambda one: (types.index(one.step.type), one.step.id))
+    order = sorted(wanted, key=lambda one: (types.index(one.step.type), one.step.id, repr(one.step)))
     ready = [by_type[one.step.type](one, around) for one in order]
-    check_mount_points([one for one, made in zip(order, ready, strict=True) if made.mount is not None], around.where)
+    mounted = [(one, made.mount) for one, made in zip(order, ready, strict=True) if made.mount is not None]
+    check_mount_points(mounted, around.where)
     env = [variable for one in ready for variable in one.env]
     sockets = [mount.target for mount in around.step.mounts if mount.type == "ssh"]
     given = {variable.partition("=")[0] for variable in around.step.env}
     if sockets and VARIABLE not in given:
         env.append(f"{VARIABLE}={sockets[0]}")
-    return Opened(tuple(one.mount for one in ready if one.mount is not None), tuple(env))
+    return Opened(tuple(mount for _, mount in mounted), tuple(env))
