@@ -45,11 +45,12 @@ def test_variables_are_of_that_step_alone(alpine: Builder, given: tuple[SecretSo
     result = alpine.build(
         "FROM alpine:3.20\nENV TOKEN=public\n"
         "RUN --mount=type=secret,id=env,env=TOKEN echo $TOKEN; test -e /run/secrets || echo none\n"
-        "RUN --mount=type=secret,id=file,env=TOKEN,target=/t echo $TOKEN; cat /t; echo\nRUN echo $TOKEN\n",
+        "RUN --mount=type=secret,id=file,env=TOKEN,target=/t echo $TOKEN; cat /t; echo\n"
+        "RUN --mount=type=secret,id=file,env=TOKEN --mount=type=secret,id=env,env=TOKEN echo $TOKEN\nRUN echo $TOKEN\n",
         secrets=given,
     )
     assert output(alpine).splitlines() == [
-        "from a variable", "none", "from a file", "from a file", "public",
+        "from a variable", "none", "from a file", "from a file", "from a variable", "public",
     ]  # fmt: skip
     assert result.config.config.env_map()["TOKEN"] == "public"
 

@@ -132,8 +132,9 @@ def _script_path(step: RunStep) -> str:
 
 
 def _merged(env: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    names = {variable.partition("=")[0] for variable in more}
-    return (*(variable for variable in env if variable.partition("=")[0] not in names), *more)
+    """Each variable once; the later value wins."""
+    last = {variable.partition("=")[0]: variable for variable in more}
+    return (*(variable for variable in env if variable.partition("=")[0] not in last), *last.values())
 
 
 def _failed(step: RunStep, status: int, output: bytes) -> StepFailed:

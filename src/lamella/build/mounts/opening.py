@@ -60,16 +60,21 @@ def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:
         "secret": open_secret,
         "ssh": open_ssh,
     }
-    # First what can fail for want of something that was not given: it holds up nobody. Then caches, everywhere in the
-    # same order: two steps that each wait for a cache that the other has locked would wait forever.
-    types = ("secret", "ssh", "cache", "tmpfs", "bind")
-    order = sorted(wanted, key=lambda one: (types.index(one.step.type), one.step.id, repr(one.step)))
-    ready = [by_type[one.step.type](one, around) for one in order]
-    mounted = [(one, made.mount) for one, made in zip(order, ready, strict=True) if made.mount is not None]
+    ready = {number: by_type[one.step.type](one, around) for number, one in sorted(enumerate(wanted), key=_turn)}
+    made = [(one, ready[number]) for number, one in enumerate(wanted)]
+    mounted = [(one, result.mount) for one, result in made if result.mount is not None]
     check_mount_points(mounted, around.where)
-    env = [variable for one in ready for variable in one.env]
+    env = [variable for _, result in made for variable in result.env]
     sockets = [mount.target for mount in around.step.mounts if mount.type == "ssh"]
     given = {variable.partition("=")[0] for variable in around.step.env}
     if sockets and VARIABLE not in given:
         env.append(f"{VARIABLE}={sockets[0]}")
     return Opened(tuple(mount for _, mount in mounted), tuple(env))
+
+
+def _turn(numbered: tuple[int, Wanted]) -> tuple[object, ...]:
+    """First what can fail for want of something that was not given: it holds up nobody. Then caches, everywhere in the
+    same order: two steps that each wait for a cache that the other has locked would wait forever."""
+    step = numbered[1].step
+    types = ("secret", "ssh", "cache", "tmpfs", "bind")
+    return types.index(step.type), step.id, step.mode or 0, step.uid, step.gid, step.source_path
