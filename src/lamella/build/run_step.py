@@ -123,7 +123,7 @@ def _open_mounts(
     if step.script is not None:
         from lamella.runtime.protocol import FileMount
 
-        mounts += (FileMount(_script_path(step), step.script, 0o755),)
+        mounts += (FileMount(_script_path(step), step.script, 0o755, alone=True),)
     return mounts, env
 
 

@@ -19,6 +19,8 @@ _FAILED = 125  # as docker run: the machinery itself
 
 
 class MemoryFile(NamedTuple):
+    """``name`` is its path in the folder, at most one level down (``0/script``)."""
+
     name: str
     content: bytes
     mode: int = 0o600
@@ -117,6 +119,10 @@ def _fill(memory: MemoryFolder) -> None:
     """On a ramfs: unlike tmpfs it is never swapped to a disk."""
     kernel.mount(b"ramfs", os.fsencode(memory.path), b"ramfs", kernel.MS_NOSUID | kernel.MS_NODEV)
     for file in memory.files:
+        folder = file.name.rpartition("/")[0]
+        if folder:
+            os.mkdir(f"{memory.path}/{folder}")
+            os.chmod(f"{memory.path}/{folder}", 0o755)
         fd = os.open(f"{memory.path}/{file.name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         rest = memoryview(file.content)
         while rest:

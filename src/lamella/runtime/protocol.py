@@ -26,13 +26,14 @@ class TmpfsMount(NamedTuple):
 
 class FileMount(NamedTuple):
     """A read-only file that exists only in memory and only as long as the process: its content reaches no disk, and
-    nothing is left of it whatever way we die."""
+    nothing is left of it whatever way we die. ``alone``: its folder holds nothing else and is read-only, too."""
 
     target: str
     content: bytes
     mode: int = 0o400
     uid: int = 0
     gid: int = 0
+    alone: bool = False
 
 
 Mount = BindMount | TmpfsMount | FileMount
