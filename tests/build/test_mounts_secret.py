@@ -30,14 +30,15 @@ def test_files_have_their_place_mode_and_owner(alpine: Builder, given: tuple[Sec
     result = alpine.build(
         "FROM alpine:3.20\nRUN --mount=type=secret,id=file "
         "--mount=type=secret,id=env,target=/root/.deep/token,mode=0444,uid=3,gid=4 "
-        "for f in /run/secrets/file /root/.deep/token; do stat -c '%a %u:%g %n' $f; cat $f; echo; done; "
+        "exec 2>&1; for f in /run/secrets/file /root/.deep/token; do stat -c '%a %u:%g %n' $f; cat $f; echo; done; "
         "echo x > /run/secrets/file || true\n"
-        "RUN ls /run /root/.deep || true\n",
+        "RUN exec 2>&1; ls -A /run /root || true\n",
         secrets=given,
     )
     said = output(alpine)
     assert said.startswith("400 0:0 /run/secrets/file\nfrom a file\n444 3:4 /root/.deep/token\nfrom a variable\n")
     assert "Read-only file system" in said
+    assert said.endswith("/root:\n\n/run:\n"), "the next step finds nothing"
     assert alpine.layer_paths(result, 1) == []
 
 
