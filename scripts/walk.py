@@ -94,8 +94,8 @@ def many_runs(ledger: Ledger) -> None:
 def layers_choice(ledger: Ledger) -> None:
     heading("3. Which steps share a layer")
     tell(
-        "The same can be had without touching the file: --layers decides when the image is put together. Steps are cached "
-        "one by one, so another policy runs no step again."
+        "The same can be had without touching the file: --layers decides when the image is put together. Steps are "
+        "cached one by one, so another policy runs no step again."
     )
     folder = "examples/layers-choice"
     show([f"{folder}/make-data"])
