@@ -12,13 +12,14 @@ from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
 from lamella.build.level import Level
 from lamella.build.machine import Machine
+from lamella.build.output import deliver, makes_image
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
 from lamella.build.work import Work
 from lamella.errors import ContextError, DockerfileError, Interrupted, NotSupported
-from lamella.events import Emit, ImageWritten, Note, ignore
+from lamella.events import Emit, Note, ignore
 from lamella.image.assemble import assemble
 from lamella.oci.platform import normalize_platform
 from lamella.plan.graph import plan_document
@@ -167,10 +168,14 @@ class Stages:
         work = Work(
             self._machine,
             lambda source, where: self.open_source(source, where, stage.number),
-            use_cache=not self._request.no_cache,
+            use_cache=not self._runs_again(stage),
             network=self._request.network,
         )
         return build_stage(work, lowered, base)
+
+    def _runs_again(self, stage: Stage) -> bool:
+        named = {name.lower() for name in self._request.no_cache_stages}
+        return self._request.no_cache or stage.name in named or str(stage.number) in named
 
     def base(self, stage: Stage) -> Base:
         """What the stage stands on; waits for it. Raises NotFound for an image that the store does not hold."""
@@ -283,14 +288,14 @@ def _finish(
         created=target.created,
         annotations=request.annotations,
     )
-    stored = machine.store.images.put(image.manifest.raw, image.config.raw, request.tags)
-    machine.emit(ImageWritten(str(image.manifest.digest), str(image.config.image_id), request.tags))
+    names = deliver(request, machine, image, target.level)
     reports = tuple(report for number in plan.order for report in results[number].reports)
     return BuildResult(
-        stored.descriptor,
+        image.manifest.descriptor._replace(platform=image.config.platform),
         image.config,
-        request.tags,
+        names,
         reports,
         time.perf_counter() - started,
         plan.warnings,
+        is_image=makes_image(request.outputs),
     )

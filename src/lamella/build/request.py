@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import stat_result
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from lamella.oci.config import ImageConfig
 from lamella.oci.descriptor import Descriptor
@@ -13,13 +13,27 @@ from lamella.oci.platform import Platform
 from lamella.plan.stage import Warning_
 
 
+class Output(NamedTuple):
+    """Where the result goes. ``kind`` is ``image`` (the store), ``oci`` or ``docker`` (an archive, or with ``tar``
+    False an OCI layout in a folder), ``local`` (the file system in a folder), ``tar`` (the file system as an archive)
+    or ``cacheonly``. ``path`` is where to, or ``stream`` what to write an archive to. ``names`` are the image's there
+    where the build has no tags."""
+
+    kind: str
+    path: str = ""
+    stream: BinaryIO | None = None
+    names: tuple[str, ...] = ()
+    tar: bool = True
+
+
 class BuildRequest(NamedTuple):
     """``context`` is the folder of the build context, None for none at all; ``text`` the Dockerfile's text and
     ``name`` what messages call it (relative to the context where it lies inside).
 
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
-    layer: one of ``layering.POLICIES``.
+    layer: one of ``layering.POLICIES``. With ``outputs`` the image goes there, and into the store only where one of
+    them says so.
     """
 
     context: str | None
@@ -35,11 +49,13 @@ class BuildRequest(NamedTuple):
     named_contexts: tuple[tuple[str, str], ...] = ()
     network: str = "default"
     no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
     epoch: int | None = None
     compression: str = "gzip"
     layers: str = "faithful"
     runtime: str | None = None
     backend: str = "auto"
+    outputs: tuple[Output, ...] = (Output("image"),)
 
 
 class StepReport(NamedTuple):
@@ -56,9 +72,10 @@ class StepReport(NamedTuple):
 
 
 class BuildResult(NamedTuple):
-    """``manifest`` describes the image in the store; ``steps`` are those of all stages built, target last.
-    ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not there).
-    """
+    """``manifest`` describes the image, which may have gone elsewhere than into the store; ``names`` are those it got
+    there. ``is_image`` False: its file system alone was asked for. ``steps`` are those of all stages built, target
+    last. ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not
+    there)."""
 
     manifest: Descriptor
     config: ImageConfig
@@ -67,6 +84,7 @@ class BuildResult(NamedTuple):
     seconds: float
     warnings: tuple[Warning_, ...] = ()
     looked_at: tuple[tuple[str, Mapping[str, stat_result | None]], ...] = ()
+    is_image: bool = True
 
     @property
     def image_id(self) -> str:

@@ -37,7 +37,6 @@ class PlanOptions(NamedTuple):
     target_platform: Platform = Platform("linux", "amd64")
     named_contexts: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
-    no_cache_stages: tuple[str, ...] = ()
 
 
 class Stage(NamedTuple):

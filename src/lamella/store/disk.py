@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from lamella.errors import MachineError, NoSpace
 
@@ -51,6 +52,25 @@ def write_atomically(path: str, data: bytes, temporary: str) -> None:
         os.rename(temporary, path)
     except OSError:
         remove_quietly(temporary)
+        raise
+
+
+@contextmanager
+def replacing(path: str, doing: str) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` once all is written, so that a failure leaves what was there; a device
+    or a pipe is written directly. Raises MachineError saying that the system refused ``doing``."""
+    direct = os.path.exists(path) and not os.path.isfile(path)
+    target = path if direct else os.path.realpath(path)
+    beside = path if direct else f"{target}.{os.getpid()}.part"
+    try:
+        with disk_errors(path, doing):
+            with open(beside, "wb") as file:
+                yield file
+            if not direct:
+                os.replace(beside, target)
+    except BaseException:
+        if not direct:
+            remove_quietly(beside)
         raise
 
 

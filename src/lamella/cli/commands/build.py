@@ -29,12 +29,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", metavar="OS/ARCH", help="choose and label the image for this platform")
     parser.add_argument("--network", choices=("default", "none", "host"), default="default", help="network of RUN")
     parser.add_argument("--no-cache", action="store_true", help="run every step again")
-    parser.add_argument("--pull", action="store_true", help="look for newer base images (not supported yet)")
+    parser.add_argument(
+        "--no-cache-filter", action="append", default=[], metavar="STAGE", help="run every step of this stage again"
+    )
+    parser.add_argument("--pull", action="store_true", help="look for newer base images (in the store only, yet)")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="add a label")
     parser.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE", help="annotate the manifest")
     parser.add_argument("--secret", action="append", default=[], metavar="SPEC", help="a secret (not supported yet)")
     parser.add_argument("--ssh", action="append", default=[], metavar="SPEC", help="an agent (not supported yet)")
-    parser.add_argument("--output", "-o", metavar="SPEC", help="write elsewhere too (not supported yet)")
+    parser.add_argument(
+        "--output",
+        "-o",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="where to: type=…,dest=…, a folder, or - (tar)",
+    )
     parser.add_argument("--iidfile", metavar="FILE", help="write the image ID to this file")
     parser.add_argument("--metadata-file", metavar="FILE", help="write digests as JSON to this file")
     parser.add_argument("--progress", choices=("auto", "plain", "json"), default="auto", help="how progress is shown")
@@ -52,14 +62,18 @@ def run(args: argparse.Namespace, session: Session) -> int:
     _refuse_unsupported(args)
     request = _request(args)
     from lamella.build.engine import build
+    from lamella.cli.outputs import shows_image_id
 
     err = Transcript(sys.stderr)
+    if args.pull:
+        err.write("note: --pull: images come from the local store alone yet, nothing is looked up elsewhere\n")
     result = build(request, session.store(), _listener(args, err))
     _write_files(args, result)
     if not args.quiet and args.progress != "json":
         err.write(_summary(result))
     sys.stderr.flush()
-    session.out(result.image_id)
+    if shows_image_id(request.outputs):
+        session.out(result.image_id)
     if all(step.cached for step in result.steps) and may_record(session.words):
         _record(session, request, result, err.text, began)
     return 0
@@ -112,14 +126,15 @@ def _refuse_unsupported(args: argparse.Namespace) -> None:
     for flag, used in (
         ("--secret", args.secret),
         ("--ssh", args.ssh),
-        ("--output", args.output),
-        ("--pull", args.pull),
     ):
         if used:
             raise NotSupported(f"{flag} is not supported yet", hint="build without it")
 
 
 def _request(args: argparse.Namespace) -> BuildRequest:
+    from lamella.build.output import makes_image
+    from lamella.cli.annotations import parse_annotations
+    from lamella.cli.outputs import parse_outputs
     from lamella.cli.view.request import dockerfile_request
     from lamella.oci.platform import parse_platform
     from lamella.oci.reference import parse_reference
@@ -129,14 +144,21 @@ def _request(args: argparse.Namespace) -> BuildRequest:
     for tag in args.tag:
         if parse_reference(tag).digest is not None:
             raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
-    return dockerfile_request(args, args.file, args.context)._replace(
+    outputs = parse_outputs(args.output)
+    if args.iidfile and not makes_image(outputs.outputs):
+        raise UsageError("--iidfile: no image comes of these outputs", hint="leave it out, or add --output type=image")
+    request = dockerfile_request(args, args.file, args.context)
+    return request._replace(
         tags=tuple(args.tag),
         platform=parse_platform(args.platform) if args.platform else None,
         labels=pairs(args.label, "--label"),
-        annotations=pairs(args.annotation, "--annotation"),
+        annotations=parse_annotations([*outputs.annotations, *args.annotation]),
         network=args.network,
         no_cache=args.no_cache,
         layers=args.layers,
+        no_cache_stages=tuple(args.no_cache_filter),
+        outputs=outputs.outputs,
+        compression=outputs.compression or request.compression,
     )
 
 
@@ -152,22 +174,34 @@ def _listener(args: argparse.Namespace, stream: Transcript) -> Emit:
 
 def _write_files(args: argparse.Namespace, result: BuildResult) -> None:
     if args.iidfile:
-        with open(args.iidfile, "w", encoding="utf-8") as file:
-            file.write(result.image_id)
+        _put(args.iidfile, result.image_id)
     if args.metadata_file:
         import json
 
-        with open(args.metadata_file, "w", encoding="utf-8") as file:
-            json.dump(
-                {
-                    "containerimage.config.digest": result.image_id,
-                    "containerimage.descriptor": result.manifest.to_json(),
-                    "containerimage.digest": str(result.manifest.digest),
-                    "image.name": ",".join(result.names),
-                },
-                file,
-                indent=2,
-            )
+        _put(args.metadata_file, json.dumps(_metadata(result), indent=2))
+
+
+def _metadata(result: BuildResult) -> dict[str, object]:
+    """buildx's keys; none where no image was asked for."""
+    if not result.is_image:
+        return {}
+    data: dict[str, object] = {
+        "containerimage.config.digest": result.image_id,
+        "containerimage.descriptor": result.manifest.to_json(),
+        "containerimage.digest": str(result.manifest.digest),
+    }
+    if result.names:
+        from lamella.oci.reference import parse_reference
+
+        data["image.name"] = ",".join(str(parse_reference(name)) for name in result.names)
+    return data
+
+
+def _put(path: str, text: str) -> None:
+    from lamella.store.disk import replacing
+
+    with replacing(path, "write the file") as file:
+        file.write(text.encode())
 
 
 def _summary(result: BuildResult) -> str:
