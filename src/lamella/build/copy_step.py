@@ -81,7 +81,7 @@ def _items(
         several=len(found) + len(step.inline) > 1,
     )
     for one in found:
-        if step.add and isinstance(source, ContextSource) and is_archive(source, one.entry):
+        if step.add and is_archive(source, one.entry):
             add_archive(machine, placement, source.place(one.path), step.destination)
         else:
             placement.add(one, step.destination)

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lamella.build.archivecontext import ArchiveContext, NoContext
 from lamella.build.sources import ContextSource, CopySource, follow
 from lamella.errors import ContextError
 from lamella.filetree import entry as kinds
@@ -90,7 +91,11 @@ def _nothing_found(source: CopySource, pattern: str, clean: str, where: str) -> 
 
 
 def _in_what(source: CopySource) -> str:
-    return "in the build context" if isinstance(source, ContextSource) else "in the source's file system"
+    return "in the build context" if _is_context(source) else "in the source's file system"
+
+
+def _is_context(source: CopySource) -> bool:
+    return isinstance(source, ContextSource | ArchiveContext)
 
 
 def _near_miss(source: CopySource, path: str) -> str:
@@ -100,7 +105,9 @@ def _near_miss(source: CopySource, path: str) -> str:
     close = difflib.get_close_matches(name, source.names(parent), n=1)
     if close:
         return f"did you mean {posixpath.join(parent, close[0])!r}?"
-    if isinstance(source, ContextSource):
+    if isinstance(source, NoContext):
+        return "the Dockerfile came alone, so its build context is empty: lamella build -f Dockerfile FOLDER gives one"
+    if _is_context(source):
         return "paths are relative to the build context, not to the Dockerfile"
     return "paths are relative to the root of what --from names"
 

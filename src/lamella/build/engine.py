@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 
+from lamella.build.archivecontext import ArchiveContext, NoContext
 from lamella.build.base import Base, base_of_image, image_level, open_image
 from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
@@ -225,7 +226,7 @@ class Stages:
                     case SourceImage(reference):
                         self._sources[source] = self._named_source(reference, where)
                     case SourceContext(""):
-                        self._sources[source] = self._context(self._request.context, where)
+                        self._sources[source] = self._main_context(where)
                     case SourceContext(name):
                         self._sources[source] = self._named_source(name, where)
             return self._sources[source]
@@ -240,13 +241,15 @@ class Stages:
     def _tree_source(self, level: Level | None) -> TreeSource:
         return TreeSource(self._machine.tree(level), lambda: self._machine.view(level))
 
-    def _context(self, folder: str | None, where: str) -> ContextSource:
+    def _main_context(self, where: str) -> CopySource:
+        folder, tree = self._request.context, self._request.unpacked
         if folder is None:
-            raise ContextError(
-                "this build has no context, and the instruction reads from it",
-                where=where,
-                hint="give a folder: lamella build -f Dockerfile FOLDER",
-            )
+            return NoContext(lambda: self._machine.view(None))
+        if tree is not None:
+            return ArchiveContext(tree, lambda: folder)
+        return self._context(folder, where)
+
+    def _context(self, folder: str, where: str) -> ContextSource:
         root = os.path.abspath(folder)
         if not os.path.isdir(root):
             raise ContextError("the build context is not a folder", where=folder)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from os import stat_result
 from typing import BinaryIO, NamedTuple
 
+from lamella.filetree.entry import Entry
 from lamella.oci.config import ImageConfig
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.image import LayerRef
@@ -27,8 +28,9 @@ class Output(NamedTuple):
 
 
 class BuildRequest(NamedTuple):
-    """``context`` is the folder of the build context, None for none at all; ``text`` the Dockerfile's text and
-    ``name`` what messages call it (relative to the context where it lies inside).
+    """``context`` is the folder of the build context, None for none at all; ``unpacked`` the tree of what is in it
+    where it came as an archive. ``text`` is the Dockerfile's text and ``name`` what messages call it (relative to the
+    context where it lies inside).
 
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
@@ -55,6 +57,7 @@ class BuildRequest(NamedTuple):
     layers: str = "faithful"
     runtime: str | None = None
     backend: str = "auto"
+    unpacked: Mapping[str, Entry] | None = None
     outputs: tuple[Output, ...] = (Output("image"),)
 
 

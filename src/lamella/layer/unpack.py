@@ -63,11 +63,16 @@ def unpack_layer(
 
 
 def unpack_entries(
-    members: Iterable[tuple[Entry, BinaryIO | None]], target: str, where: str, *, privileged: bool
+    members: Iterable[tuple[Entry, BinaryIO | None]],
+    target: str,
+    where: str,
+    *,
+    privileged: bool,
+    digests: bool = False,
 ) -> list[Entry]:
-    """Writes entries that were read elsewhere, parents first, a FILE with its content, into the directory ``target``
-    over what lies there, as :func:`unpack_layer` does with ``apply``."""
-    return _unpack(members, target, where, ApplyHiding(), privileged=privileged)
+    """Writes entries that were read elsewhere, a FILE with its content, into the directory ``target`` over what lies
+    there, as :func:`unpack_layer` does with ``apply``."""
+    return _unpack(members, target, where, ApplyHiding(), privileged=privileged, digests=digests)
 
 
 def _unpack(

@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 SUMMARY = "build an image from a Dockerfile"
 EXAMPLES = """lamella build -t helloworld .
 lamella build -t app:dev -f docker/app.Dockerfile --target test --build-arg VERSION=2 .
+lamella build --platform linux/arm64 -o out .
+tar -c . | lamella build -
 SOURCE_DATE_EPOCH=0 lamella build -q ."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("context", nargs="?", default=".", metavar="CONTEXT", help="the folder of the build context")
+    parser.add_argument(
+        "context",
+        nargs="?",
+        default=".",
+        metavar="CONTEXT",
+        help="the folder of the build context; - reads a Dockerfile or an archive",
+    )
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="name the image")
     add_dockerfile_options(parser)
     parser.add_argument("--platform", metavar="OS/ARCH", help="choose and label the image for this platform")
@@ -60,7 +68,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     began = time.time_ns()
     _refuse_unsupported(args)
-    request = _request(args)
+    if args.context == "-":
+        from lamella.cli.stdin import read_stdin
+        from lamella.cli.view.request import source_request
+
+        with read_stdin(session.store(), args.file) as source:
+            request = source_request(args, source.dockerfile)._replace(unpacked=source.tree)
+            return _build(args, session, _with_options(args, request), began)
+    from lamella.cli.view.request import dockerfile_request
+
+    request = dockerfile_request(args, args.file, args.context)
+    return _build(args, session, _with_options(args, request), began)
+
+
+def _build(args: argparse.Namespace, session: Session, request: BuildRequest, began: int) -> int:
+    """``began`` is when the command did, before it read anything (ns since the epoch)."""
     from lamella.build.engine import build
     from lamella.cli.outputs import shows_image_id
 
@@ -131,23 +153,20 @@ def _refuse_unsupported(args: argparse.Namespace) -> None:
             raise NotSupported(f"{flag} is not supported yet", hint="build without it")
 
 
-def _request(args: argparse.Namespace) -> BuildRequest:
+def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildRequest:
+    """The request with what ``build`` alone takes."""
     from lamella.build.output import makes_image
     from lamella.cli.annotations import parse_annotations
     from lamella.cli.outputs import parse_outputs
-    from lamella.cli.view.request import dockerfile_request
     from lamella.oci.platform import parse_platform
     from lamella.oci.reference import parse_reference
 
-    if args.context == "-":
-        raise NotSupported("a context from standard input is not supported yet", hint="unpack it and give the folder")
     for tag in args.tag:
         if parse_reference(tag).digest is not None:
             raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
     outputs = parse_outputs(args.output)
     if args.iidfile and not makes_image(outputs.outputs):
         raise UsageError("--iidfile: no image comes of these outputs", hint="leave it out, or add --output type=image")
-    request = dockerfile_request(args, args.file, args.context)
     return request._replace(
         tags=tuple(args.tag),
         platform=parse_platform(args.platform) if args.platform else None,
