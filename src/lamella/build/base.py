@@ -8,8 +8,10 @@ from lamella.build.layering import MadeLayer
 from lamella.build.level import Level
 from lamella.build.machine import Machine
 from lamella.errors import ImageInvalid, LamellaError, NotFound
+from lamella.events import Note
 from lamella.oci.config import HistoryEntry
 from lamella.oci.image import Image
+from lamella.oci.platform import Platform
 from lamella.plan.stage import StageState
 
 
@@ -26,10 +28,12 @@ class Base(NamedTuple):
     shared: bool = False
 
 
-def open_image(machine: Machine, reference: str, where: str) -> Image:
-    """An image of the local store. Raises NotFound with ``where`` and what can be done."""
+def open_image(machine: Machine, reference: str, where: str, platform: Platform) -> Image:
+    """An image of the local store, for ``platform`` where it comes for several; one that comes for another alone is
+    taken, with a warning. Raises NotFound with ``where`` and what can be done."""
+    images = machine.store.images
     try:
-        stored = machine.store.images.resolve(reference)
+        stored = images.resolve(reference)
     except NotFound as error:
         raise NotFound(
             f"the base image {reference!r} is not in the local store",
@@ -41,6 +45,19 @@ def open_image(machine: Machine, reference: str, where: str) -> Image:
     except LamellaError as error:
         error.where = f"{where} ({error.where})" if error.where else where
         raise
+    try:
+        stored = images.at_platform(stored, platform)
+    except NotFound:
+        offered = images.platforms(stored)
+        if len(offered) > 1:
+            raise NotFound(
+                f"the image {reference!r} is not in the local store for {platform}",
+                where=where,
+                detail=f"it is there for {', '.join(map(str, offered))}",
+                hint=f"build for one of these, for example --platform {offered[0]}",
+                code="missing-platform",
+            ) from None
+        machine.emit(Note("warning", f"{reference} is {stored.platform}, the build is for {platform}", where))
     return stored.image
 
 

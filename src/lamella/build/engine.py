@@ -8,30 +8,30 @@ import time
 from collections.abc import Mapping
 
 from lamella.build.archivecontext import ArchiveContext, NoContext
-from lamella.build.base import Base, base_of_image, image_level, open_image
+from lamella.build.base import Base, base_of_image, image_level
 from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
 from lamella.build.level import Level
 from lamella.build.machine import Machine
+from lamella.build.named import IMAGE, base_of_folder, check_folder, is_folder, open_named_image
 from lamella.build.output import deliver, makes_image
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
 from lamella.build.work import Work
-from lamella.errors import ContextError, DockerfileError, Interrupted, NotSupported
+from lamella.errors import ContextError, DockerfileError, Interrupted
 from lamella.events import Emit, Note, ignore
 from lamella.image.assemble import assemble
 from lamella.oci.platform import normalize_platform
+from lamella.oci.reference import short_name
 from lamella.plan.graph import plan_document
 from lamella.plan.ignore import IgnoreFile, parse_ignore
 from lamella.plan.lower import lower_stage
-from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage
+from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage, StageState
 from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.store.store import Store
 from lamella.syntax.parser import parse
-
-IMAGE_PREFIX = "docker-image://"
 
 
 def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
@@ -166,13 +166,17 @@ class Stages:
         lowered = lower_stage(self._plan, stage, base.state)
         for warning in lowered.warnings:
             self._machine.emit(Note("warning", warning.message, warning.where))
-        work = Work(
+        return build_stage(self._work(stage, base.state), lowered, base)
+
+    def _work(self, stage: Stage, state: StageState | None) -> Work:
+        """``state`` is what the stage stands on."""
+        return Work(
             self._machine,
             lambda source, where: self.open_source(source, where, stage.number),
             use_cache=not self._runs_again(stage),
             network=self._request.network,
+            platform=state.platform if state is not None else self._plan.options.target_platform,
         )
-        return build_stage(work, lowered, base)
 
     def _runs_again(self, stage: Stage) -> bool:
         named = {name.lower() for name in self._request.no_cache_stages}
@@ -189,27 +193,19 @@ class Stages:
                     below.level, below.state, below.history, below.created, below.base.image, below.made, standing > 1
                 )
             case BaseImage(reference):
-                image = open_image(self._machine, self._named(reference, where), where)
+                name, value = self._named(reference)
+                if is_folder(value):
+                    return base_of_folder(self._work(stage, None)._replace(step=f"{stage.number}.base"), name, where)
                 wanted = stage.platform or self._plan.options.target_platform
-                if not image.config.platform.matches(wanted):
-                    message = f"{reference} is {image.config.platform}, the build is for {wanted}"
-                    self._machine.emit(Note("warning", message, where))
-                return base_of_image(image, where)
+                return base_of_image(open_named_image(self._machine, name, value, wanted, where), where)
             case _:
                 return Base(None, None)
 
-    def _named(self, reference: str, where: str) -> str:
-        """A ``--build-context`` may stand in for an image."""
-        value = dict(self._request.named_contexts).get(reference)
-        if value is None:
-            return reference
-        if not value.startswith(IMAGE_PREFIX):
-            raise NotSupported(
-                f"the build context {reference!r} is used as a base image and is no image",
-                where=where,
-                hint=f"write --build-context {reference}={IMAGE_PREFIX}NAME",
-            )
-        return value.removeprefix(IMAGE_PREFIX)
+    def _named(self, reference: str) -> tuple[str, str]:
+        """An image's name, and what it stands for: a ``--build-context``, or itself."""
+        named = dict(self._request.named_contexts)
+        name = short_name(reference) if named else reference
+        return name, named.get(name, IMAGE + reference)
 
     def open_source(self, source: Source, where: str, reader: int) -> CopySource:
         """What COPY in stage ``reader`` reads from, made once; waits for a stage."""
@@ -226,33 +222,34 @@ class Stages:
                     case SourceImage(reference):
                         self._sources[source] = self._named_source(reference, where)
                     case SourceContext(""):
-                        self._sources[source] = self._main_context(where)
+                        self._sources[source] = self._main_context()
                     case SourceContext(name):
                         self._sources[source] = self._named_source(name, where)
             return self._sources[source]
 
-    def _named_source(self, name: str, where: str) -> CopySource:
-        value = dict(self._request.named_contexts).get(name, IMAGE_PREFIX + name)
-        if value.startswith(IMAGE_PREFIX):
-            image = open_image(self._machine, value.removeprefix(IMAGE_PREFIX), where)
-            return self._tree_source(image_level(image, where))
-        return self._context(value, where)
+    def _named_source(self, reference: str, where: str) -> CopySource:
+        name, value = self._named(reference)
+        if is_folder(value):
+            check_folder(name, value, where)
+            return self._context(value)
+        image = open_named_image(self._machine, name, value, self._plan.options.target_platform, where)
+        return self._tree_source(image_level(image, where))
 
     def _tree_source(self, level: Level | None) -> TreeSource:
         return TreeSource(self._machine.tree(level), lambda: self._machine.view(level))
 
-    def _main_context(self, where: str) -> CopySource:
+    def _main_context(self) -> CopySource:
         folder, tree = self._request.context, self._request.unpacked
         if folder is None:
             return NoContext(lambda: self._machine.view(None))
         if tree is not None:
             return ArchiveContext(tree, lambda: folder)
-        return self._context(folder, where)
-
-    def _context(self, folder: str, where: str) -> ContextSource:
-        root = os.path.abspath(folder)
-        if not os.path.isdir(root):
+        if not os.path.isdir(folder):
             raise ContextError("the build context is not a folder", where=folder)
+        return self._context(folder)
+
+    def _context(self, folder: str) -> ContextSource:
+        root = os.path.abspath(folder)
         digests = FileDigests(self._machine.store.digests, root)
         self._digests.append(digests)
         dockerfile = self._request.dockerfile if folder == self._request.context else None
@@ -287,7 +284,7 @@ def _finish(
         layers,
         target.state.config,
         history[len(base.config.history) if base is not None else 0 :],
-        platform=target.state.platform,
+        platform=request.platform or target.state.platform,
         created=target.created,
         annotations=request.annotations,
     )

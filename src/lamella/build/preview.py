@@ -69,13 +69,7 @@ class _KnownStages(Stages):
         lowered = lower_stage(self._plan, stage, base.state)
         sizes: dict[int, int] = {}
         level = base.level
-        work = Work(
-            self._machine,
-            lambda source, where: self.open_source(source, where, stage.number),
-            use_cache=True,
-            network="default",
-            only_cached=True,
-        )
+        work = self._work(stage, base.state)
         complete = base_known
         if base_known:
             level, complete = _walk(work, lowered, level, sizes)
@@ -90,6 +84,9 @@ class _KnownStages(Stages):
             sizes,
             lambda: self._machine.tree(base.level),
         )
+
+    def _work(self, stage: Stage, state: StageState | None) -> Work:
+        return super()._work(stage, state)._replace(use_cache=True, network="default", only_cached=True)
 
     def _unbuilt_base(self, stage: Stage) -> Base:
         """The config that a stage which is not built yet will hand on; its layers cannot be known."""

@@ -13,6 +13,7 @@ from lamella.build.sources import CopySource
 from lamella.events import StepFinished
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.digest import chain_id
+from lamella.oci.platform import Platform
 from lamella.plan.step import Source
 from lamella.snapshot.protocol import Snapshot
 from lamella.store.cache import CacheRecord
@@ -40,13 +41,14 @@ class Outcome(NamedTuple):
 
 class Work(NamedTuple):
     """One stage's surroundings. ``open_source`` waits for the stage it names; ``step`` is the running step's event
-    key; ``network`` is the command line's choice for RUN. With ``only_cached`` a step that the cache does not hold
-    raises NotBuilt instead of being executed."""
+    key; ``network`` is the command line's choice for RUN, ``platform`` that of the programs it runs. With
+    ``only_cached`` a step that the cache does not hold raises NotBuilt instead of being executed."""
 
     machine: Machine
     open_source: Callable[[Source, str], CopySource]
     use_cache: bool
     network: str
+    platform: Platform
     step: str = ""
     only_cached: bool = False
 

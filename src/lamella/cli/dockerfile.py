@@ -87,6 +87,23 @@ def pairs(values: list[str], flag: str, *, from_environment: bool = False) -> tu
     return tuple(found)
 
 
+def named_contexts(values: list[str]) -> tuple[tuple[str, str], ...]:
+    """``--build-context`` words as pairs, names as the plan looks for them. Raises UsageError."""
+    if not values:
+        return ()
+    from lamella.oci.reference import parse_reference, short_name
+
+    found = pairs(values, "--build-context")
+    for name, value in found:
+        try:
+            parse_reference(name)
+        except InputError as error:
+            raise UsageError(f"--build-context {name}={value}: {error.message}", hint=error.hint) from None
+        if not value:
+            raise UsageError(f"--build-context {name}= names nothing", hint=f"write {name}=FOLDER")
+    return tuple((short_name(name), value) for name, value in found)
+
+
 def source_date_epoch() -> int | None:
     """``SOURCE_DATE_EPOCH`` in seconds, None where it is not set. Raises UsageError."""
     text = os.environ.get("SOURCE_DATE_EPOCH")

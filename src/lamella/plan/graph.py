@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from lamella.errors import DockerfileError, InputError
 from lamella.oci.platform import Platform, parse_platform
+from lamella.oci.reference import short_name
 from lamella.plan.arguments import GlobalArg, evaluate_global_args, global_values, needs_no_declaration
 from lamella.plan.references import StageNames, check_plain, from_words
 from lamella.plan.stage import Base, BaseImage, BaseScratch, BaseStage, Plan, PlanOptions, Stage, Warning_
@@ -89,7 +90,7 @@ def _drafts(
         where = document.where(from_.node.line)
         instructions = typed[start + 1 : end]
         platform = _platform(document, from_, values)
-        if from_.name is not None and from_.name in options.named_contexts:
+        if from_.name is not None and _is_replaced(from_.name, options):
             drafts.append(_Draft(from_, BaseImage(from_.name), platform, ()))
         else:
             image = analyse(from_.image, values.get, escape=document.escape, where=where)
@@ -100,6 +101,10 @@ def _drafts(
                 warnings.append(Warning_(where, f"the stage name {from_.name} is used twice; the later one counts"))
             names[from_.name] = len(drafts) - 1
     return drafts
+
+
+def _is_replaced(name: str, options: PlanOptions) -> bool:
+    return bool(options.named_contexts) and short_name(name) in options.named_contexts
 
 
 def _base(image: str, from_: From, names: dict[str, int], where: str) -> Base:

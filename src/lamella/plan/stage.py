@@ -29,7 +29,8 @@ Base = BaseScratch | BaseStage | BaseImage
 
 
 class PlanOptions(NamedTuple):
-    """What the command line says of a build. ``build_args`` are NAME → value."""
+    """What the command line says of a build. ``build_args`` are NAME → value; ``named_contexts`` are in the short form
+    of images (``alpine`` for ``alpine:latest``)."""
 
     build_args: tuple[tuple[str, str], ...] = ()
     target: str | None = None

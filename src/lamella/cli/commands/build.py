@@ -129,6 +129,8 @@ def _record(session: Session, request: BuildRequest, result: BuildResult, err: s
     store = session.store()
     if session.root != default_root() or request.dockerfile is None or request.context is None:
         return
+    if request.unpacked is not None or any(value.startswith("oci-layout:") for _, value in request.named_contexts):
+        return  # what came from elsewhere is not looked at
     root = os.path.abspath(request.context)
     named = (path for folder, _ in result.looked_at for path in ignore_candidates(folder, None))
     own = (request.dockerfile, *ignore_candidates(root, request.dockerfile), *named, f"{store.root}/index.json")

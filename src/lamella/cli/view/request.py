@@ -6,7 +6,7 @@ import argparse
 import os
 
 from lamella.build.request import BuildRequest
-from lamella.cli.dockerfile import DockerfileText, pairs, read_dockerfile, source_date_epoch
+from lamella.cli.dockerfile import DockerfileText, named_contexts, pairs, read_dockerfile, source_date_epoch
 
 
 def dockerfile_request(args: argparse.Namespace, dockerfile: str | None, context: str) -> BuildRequest:
@@ -24,7 +24,7 @@ def source_request(args: argparse.Namespace, source: DockerfileText) -> BuildReq
         dockerfile=source.path,
         target=args.target,
         build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
-        named_contexts=pairs(getattr(args, "build_context", []), "--build-context"),
+        named_contexts=named_contexts(getattr(args, "build_context", [])),
         epoch=source_date_epoch(),
         runtime=os.environ.get("LAMELLA_RUNTIME") or None,
     )

@@ -1,0 +1,77 @@
+"""What ``--build-context NAME=VALUE`` may be: an image of the store, one in an OCI layout, or a folder."""
+
+from __future__ import annotations
+
+import os
+
+from lamella.build.base import Base, open_image
+from lamella.build.machine import Machine
+from lamella.build.stage_build import execute_step
+from lamella.build.work import Work
+from lamella.errors import ContextError, LamellaError, NotSupported
+from lamella.events import StepErrored, StepFinished, StepStarted
+from lamella.oci.config import HistoryEntry, RunConfig
+from lamella.oci.image import Image
+from lamella.oci.platform import Platform
+from lamella.plan.step import CopyStep, SourceContext, StepInfo
+from lamella.store.instant import format_instant
+
+IMAGE = "docker-image://"
+LAYOUT = "oci-layout://"
+_REMOTE = ("http://", "https://", "git://", "git@", "ssh://")
+
+
+def is_folder(value: str) -> bool:
+    return not value.startswith((IMAGE, LAYOUT))
+
+
+def open_named_image(machine: Machine, name: str, value: str, platform: Platform, where: str) -> Image:
+    """The image that ``value`` (not a folder) stands for. Raises NotFound, InputError."""
+    if value.startswith(IMAGE):
+        return open_image(machine, value.removeprefix(IMAGE), where, platform)
+    from lamella.store.load import put_layers
+    from lamella.store.locate import open_layout
+
+    try:
+        source, image = open_layout(value.removeprefix(LAYOUT), platform)
+        return put_layers(machine.store, source, image)
+    except LamellaError as error:
+        error.at(where)
+        error.detail = f"--build-context {name}={value}" + (f"\n{error.detail}" if error.detail else "")
+        raise
+
+
+def base_of_folder(work: Work, name: str, where: str) -> Base:
+    """A folder as the root file system that a stage stands on: one layer with all that its ignore file lets in.
+    ``work.step`` is the event key of loading it."""
+    machine = work.machine
+    label = f"[context {name}]"
+    info = StepInfo(where, int(where.rpartition(":")[2]), 0, "FROM", f"FROM {name}", f"{label} load from client")
+    step = CopyStep(info, RunConfig(), SourceContext(name), (".",), "/")
+    machine.emit(StepStarted(work.step, label, info.text, where))
+    try:
+        outcome = execute_step(work, None, step)
+    except LamellaError as error:
+        machine.emit(StepErrored(work.step, str(error)))
+        raise
+    if outcome.cached and outcome.finished is not None:
+        machine.emit(StepFinished(work.step, True, 0.0, outcome.finished()[0]))
+    created = format_instant(outcome.created or machine.started)
+    history = HistoryEntry(created, info.created_by, comment="buildkit.exporter.image.v0")
+    return Base(outcome.level, None, (history,), created)
+
+
+def check_folder(name: str, value: str, where: str) -> None:
+    """Raises NotSupported for URLs and git repositories, ContextError for what is no folder."""
+    if value.startswith(_REMOTE):
+        raise NotSupported(
+            f"--build-context {name}={value}: contexts are not fetched yet",
+            where=where,
+            hint="fetch it, and give the folder",
+        )
+    if not os.path.isdir(value):
+        raise ContextError(
+            f"the build context {name} is no folder: {value}",
+            where=where,
+            hint=f"give a folder (archives have to be unpacked), {IMAGE}NAME or {LAYOUT}FOLDER",
+        )
