@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lamella.build.layering import MadeLayer
 from lamella.build.level import Level
-from lamella.build.machine import Machine
 from lamella.errors import ImageInvalid, LamellaError, NotFound
-from lamella.events import Note
 from lamella.oci.config import HistoryEntry
 from lamella.oci.image import Image
 from lamella.oci.platform import Platform
-from lamella.plan.stage import StageState
+from lamella.plan.stage import StageState, Warning_
+from lamella.store.store import Store
+
+Warn = Callable[[Warning_], None]
 
 
 class Base(NamedTuple):
@@ -28,10 +30,10 @@ class Base(NamedTuple):
     shared: bool = False
 
 
-def open_image(machine: Machine, reference: str, where: str, platform: Platform) -> Image:
+def open_image(store: Store, reference: str, where: str, platform: Platform, warn: Warn) -> Image:
     """An image of the local store, for ``platform`` where it comes for several; one that comes for another alone is
-    taken, with a warning. Raises NotFound with ``where`` and what can be done."""
-    images = machine.store.images
+    taken, and ``warn`` told. Raises NotFound with ``where`` and what can be done."""
+    images = store.images
     try:
         stored = images.resolve(reference)
     except NotFound as error:
@@ -57,7 +59,8 @@ def open_image(machine: Machine, reference: str, where: str, platform: Platform)
                 hint=f"build for one of these, for example --platform {offered[0]}",
                 code="missing-platform",
             ) from None
-        machine.emit(Note("warning", f"{reference} is {stored.platform}, the build is for {platform}", where))
+        message = f"{reference} is {stored.platform}, the build is for {platform}"
+        warn(Warning_(where, message, "InvalidBaseImagePlatform"))
     return stored.image
 
 

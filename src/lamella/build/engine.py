@@ -20,15 +20,16 @@ from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
 from lamella.build.work import Work
-from lamella.errors import ContextError, DockerfileError, Interrupted
+from lamella.errors import AnswerNo, ContextError, DockerfileError, Interrupted
 from lamella.events import Emit, Note, ignore
 from lamella.image.assemble import assemble
-from lamella.oci.platform import normalize_platform
+from lamella.oci.image import Image
+from lamella.oci.platform import Platform, normalize_platform
 from lamella.oci.reference import short_name
 from lamella.plan.graph import plan_document
 from lamella.plan.ignore import IgnoreFile, parse_ignore
 from lamella.plan.lower import lower_stage
-from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage, StageState
+from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage, StageState, Warning_
 from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.store.store import Store
 from lamella.syntax.parser import parse
@@ -38,12 +39,11 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     """Builds and stores the image. Raises LamellaError of every kind; the store is whole whatever happens."""
     started = time.perf_counter()
     plan = plan_request(request)
-    for warning in plan.warnings:
-        emit(Note("warning", warning.message, warning.where))
     enter_private_mounts_if_root()
     machine = make_machine(request, store, emit)
     try:
         stages = Stages(request, plan, machine)
+        stages.warn()
         result = _finish(request, plan, machine, stages.run(), started)
         return result._replace(looked_at=stages.looked_at())
     except KeyboardInterrupt:
@@ -99,6 +99,38 @@ class Stages:
         self._guard = threading.Lock()
         self._sources: dict[Source, CopySource] = {}
         self._digests: list[FileDigests] = []
+        self._warned: dict[Warning_, None] = {}
+        self._warning = threading.Lock()
+
+    def warn(self) -> None:
+        """Says what is odd in the plan. Where ``# check=error=true`` says so, looks at every stage before anything is
+        built, and raises AnswerNo when there is a warning that has a rule's name."""
+        for warning in self._plan.warnings:
+            self._warn(warning)
+        if self._plan.checks.error:
+            self._lower_all()
+            refuse_warnings([warning for warning in self._warned if warning.rule])
+
+    def _warn(self, warning: Warning_) -> None:
+        with self._warning:
+            if warning in self._warned or self._plan.checks.skips(warning.rule):
+                return
+            self._warned[warning] = None
+        self._machine.emit(Note("warning", warning.text, warning.where))
+
+    def _lower_all(self) -> None:
+        states: dict[int, StageState | None] = {}
+        for number in self._plan.order:
+            stage = self._plan.stages[number]
+            state = None
+            if isinstance(stage.base, BaseStage):
+                state = states[stage.base.number]
+            elif isinstance(stage.base, BaseImage) and not is_folder(self._named(stage.base.reference)[1]):
+                state = self.base(stage).state
+            lowered = lower_stage(self._plan, stage, state)
+            states[number] = lowered.state
+            for warning in lowered.warnings:
+                self._warn(warning)
 
     def run(self) -> dict[int, StageResult]:
         """Results by stage number. On an error or Ctrl-C all other stages are cancelled first."""
@@ -165,7 +197,7 @@ class Stages:
         base = self.base(stage)
         lowered = lower_stage(self._plan, stage, base.state)
         for warning in lowered.warnings:
-            self._machine.emit(Note("warning", warning.message, warning.where))
+            self._warn(warning)
         return build_stage(self._work(stage, base.state), lowered, base)
 
     def _work(self, stage: Stage, state: StageState | None) -> Work:
@@ -193,11 +225,12 @@ class Stages:
                     below.level, below.state, below.history, below.created, below.base.image, below.made, standing > 1
                 )
             case BaseImage(reference):
-                name, value = self._named(reference)
-                if is_folder(value):
-                    return base_of_folder(self._work(stage, None)._replace(step=f"{stage.number}.base"), name, where)
-                wanted = stage.platform or self._plan.options.target_platform
-                return base_of_image(open_named_image(self._machine, name, value, wanted, where), where)
+                named = self._named(reference)
+                if is_folder(named[1]):
+                    return base_of_folder(
+                        self._work(stage, None)._replace(step=f"{stage.number}.base"), named[0], where
+                    )
+                return base_of_image(self._image(named, stage.platform, where), where)
             case _:
                 return Base(None, None)
 
@@ -206,6 +239,10 @@ class Stages:
         named = dict(self._request.named_contexts)
         name = short_name(reference) if named else reference
         return name, named.get(name, IMAGE + reference)
+
+    def _image(self, named: tuple[str, str], platform: Platform | None, where: str) -> Image:
+        wanted = platform or self._plan.options.target_platform
+        return open_named_image(self._machine.store, named, wanted, where, self._warn)
 
     def open_source(self, source: Source, where: str, reader: int) -> CopySource:
         """What COPY in stage ``reader`` reads from, made once; waits for a stage."""
@@ -232,7 +269,7 @@ class Stages:
         if is_folder(value):
             check_folder(name, value, where)
             return self._context(value)
-        image = open_named_image(self._machine, name, value, self._plan.options.target_platform, where)
+        image = self._image((name, value), None, where)
         return self._tree_source(image_level(image, where))
 
     def _tree_source(self, level: Level | None) -> TreeSource:
@@ -254,6 +291,19 @@ class Stages:
         self._digests.append(digests)
         dockerfile = self._request.dockerfile if folder == self._request.context else None
         return ContextSource(root, read_ignore_file(root, dockerfile), digests)
+
+
+def refuse_warnings(warnings: list[Warning_]) -> None:
+    """Raises AnswerNo where there are any, in order of line."""
+    if warnings:
+        warnings.sort(key=lambda warning: int(warning.where.rpartition(":")[2]))
+        raise AnswerNo(
+            f"the build stops at its warnings, of {', '.join(sorted({warning.rule for warning in warnings}))}",
+            where=warnings[0].where,
+            detail="\n".join(f"{warning.where}: {warning.text}" for warning in warnings),
+            hint="mend them, or name the rules that do not matter: # check=skip=RULE;error=true",
+            code="checks",
+        )
 
 
 def ignore_candidates(root: str, dockerfile: str | None) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamella.build.base import Base, open_image
-from lamella.build.machine import Machine
+from lamella.build.base import Base, Warn, open_image
 from lamella.build.stage_build import execute_step
 from lamella.build.work import Work
 from lamella.errors import ContextError, LamellaError, NotSupported
@@ -15,6 +14,7 @@ from lamella.oci.image import Image
 from lamella.oci.platform import Platform
 from lamella.plan.step import CopyStep, SourceContext, StepInfo
 from lamella.store.instant import format_instant
+from lamella.store.store import Store
 
 IMAGE = "docker-image://"
 LAYOUT = "oci-layout://"
@@ -25,16 +25,17 @@ def is_folder(value: str) -> bool:
     return not value.startswith((IMAGE, LAYOUT))
 
 
-def open_named_image(machine: Machine, name: str, value: str, platform: Platform, where: str) -> Image:
-    """The image that ``value`` (not a folder) stands for. Raises NotFound, InputError."""
+def open_named_image(store: Store, named: tuple[str, str], platform: Platform, where: str, warn: Warn) -> Image:
+    """The image that the value of ``named`` (a name and no folder) stands for. Raises NotFound, InputError."""
+    name, value = named
     if value.startswith(IMAGE):
-        return open_image(machine, value.removeprefix(IMAGE), where, platform)
+        return open_image(store, value.removeprefix(IMAGE), where, platform, warn)
     from lamella.store.load import put_layers
     from lamella.store.locate import open_layout
 
     try:
         source, image = open_layout(value.removeprefix(LAYOUT), platform)
-        return put_layers(machine.store, source, image)
+        return put_layers(store, source, image)
     except LamellaError as error:
         error.at(where)
         error.detail = f"--build-context {name}={value}" + (f"\n{error.detail}" if error.detail else "")

@@ -54,10 +54,26 @@ class Stage(NamedTuple):
 
 
 class Warning_(NamedTuple):
-    """Something odd that does not stop a build."""
+    """Something odd that does not stop a build. ``rule`` is BuildKit's name for it, "" where it has none."""
 
     where: str
     message: str
+    rule: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.message} ({self.rule})" if self.rule else self.message
+
+
+class Checks(NamedTuple):
+    """What ``# check=`` says: the rules (in lower case) whose warnings are not wanted; whether others are errors."""
+
+    skip: frozenset[str] = frozenset()
+    skip_all: bool = False
+    error: bool = False
+
+    def skips(self, rule: str) -> bool:
+        return bool(rule) and (self.skip_all or rule.lower() in self.skip)
 
 
 class Plan(NamedTuple):
@@ -71,6 +87,7 @@ class Plan(NamedTuple):
     order: tuple[int, ...]
     global_args: tuple[tuple[str, str | None], ...]
     warnings: tuple[Warning_, ...] = ()
+    checks: Checks = Checks()
 
 
 class StageState(NamedTuple):
