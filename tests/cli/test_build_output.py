@@ -167,3 +167,20 @@ def test_stages_that_run_again(context: Path, lamella: Call) -> None:
     assert lamella("build", ".").code == 0
     err = lamella("build", "--no-cache-filter", "ONE", ".").err
     assert err.count("CACHED") == 2, err
+
+
+def test_platforms(context: Path, lamella: Call) -> None:
+    words = ("--platform", "linux/arm64/v8,local", "--platform", "arm64", "-t", "m", "--metadata-file", "m.json")
+    result = lamella("build", *words, ".")
+    assert result.code == 0, result.err
+    assert result.err.count("building for") == (0 if os.uname().machine == "aarch64" else 2)
+    data = json.loads(Path("m.json").read_text())
+    assert data["containerimage.digest"] == result.out.strip()
+    assert "containerimage.config.digest" not in data
+    for platform, code, says in (
+        ("windows/amd64", 2, "Linux only"),
+        ("foo", 2, "no architecture"),
+        ("linux/arm64,", 2, "not a platform"),
+    ):
+        result = lamella("build", "--platform", platform, ".")
+        assert (result.code, says in result.err) == (code, True), result.err

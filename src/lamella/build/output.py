@@ -30,7 +30,9 @@ def deliver(request: BuildRequest, machine: Machine, image: Image, level: Level 
         machine.store.images.put(image.manifest.raw, image.config.raw, names)
         machine.emit(ImageWritten(str(image.manifest.digest), str(image.config.image_id), names))
     for output in request.outputs:
-        if output.kind not in ("image", "cacheonly"):
+        if output.kind == "part":
+            _put_image(machine, image)
+        elif output.kind not in ("image", "cacheonly"):
             try:
                 _write(output, request.tags or output.names, machine, image, level)
             except LamellaError as error:
@@ -54,7 +56,7 @@ def _write(output: Output, names: tuple[str, ...], machine: Machine, image: Imag
     elif output.kind == "tar":
         from lamella.build.export import export_tar
 
-        with _sink(output) as sink:
+        with open_sink(output) as sink:
             export_tar(machine, level, sink)
             sink.flush()
     else:
@@ -66,18 +68,24 @@ def _write_image(output: Output, names: tuple[str, ...], machine: Machine, image
     from lamella.store.save import Saved, save_docker_archive, save_oci_archive, save_oci_layout
 
     store = machine.store
-    store.blobs.put(image.config.raw)
-    store.blobs.put(image.manifest.raw)
+    _put_image(machine, image)
     saved = [Saved(image, tuple(map(storable_name, names)))]
     if not output.tar:
         save_oci_layout(store, saved, output.path)
         return
-    with _sink(output) as sink:
+    with open_sink(output) as sink:
         (save_docker_archive if output.kind == "docker" else save_oci_archive)(store, saved, sink)
         sink.flush()
 
 
-def _sink(output: Output) -> AbstractContextManager[BinaryIO]:
+def _put_image(machine: Machine, image: Image) -> None:
+    """Its blobs alone: no name, and no entry among the images."""
+    machine.store.blobs.put(image.config.raw)
+    machine.store.blobs.put(image.manifest.raw)
+
+
+def open_sink(output: Output) -> AbstractContextManager[BinaryIO]:
+    """What an archive is written to."""
     from lamella.store.disk import replacing
 
     return nullcontext(output.stream) if output.stream is not None else replacing(output.path, "write the output")

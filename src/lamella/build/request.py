@@ -10,15 +10,16 @@ from lamella.filetree.entry import Entry
 from lamella.oci.config import ImageConfig
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.image import LayerRef
+from lamella.oci.mediatype import OCI_INDEX
 from lamella.oci.platform import Platform
 from lamella.plan.stage import Warning_
 
 
 class Output(NamedTuple):
     """Where the result goes. ``kind`` is ``image`` (the store), ``oci`` or ``docker`` (an archive, or with ``tar``
-    False an OCI layout in a folder), ``local`` (the file system in a folder), ``tar`` (the file system as an archive)
-    or ``cacheonly``. ``path`` is where to, or ``stream`` what to write an archive to. ``names`` are the image's there
-    where the build has no tags."""
+    False an OCI layout in a folder), ``local`` (the file system in a folder), ``tar`` (the file system as an archive),
+    ``cacheonly``, or ``part`` (the store, for an index that is still to come). ``path`` is where to, or ``stream`` what
+    to write an archive to. ``names`` are the image's there where the build has no tags."""
 
     kind: str
     path: str = ""
@@ -91,4 +92,10 @@ class BuildResult(NamedTuple):
 
     @property
     def image_id(self) -> str:
-        return str(self.config.image_id)
+        """What the image is called where it has no name: its config's digest; that of the index for several
+        platforms."""
+        return str(self.manifest.digest if self.is_index else self.config.image_id)
+
+    @property
+    def is_index(self) -> bool:
+        return self.manifest.media_type == OCI_INDEX

@@ -9,7 +9,7 @@ from lamella.oci.config import parse_config
 from lamella.oci.descriptor import REF_NAME, Descriptor, descriptor_from_json
 from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import parse_manifest
+from lamella.oci.manifest import Index, parse_manifest
 from lamella.oci.platform import Platform, best_match
 from lamella.oci.reference import parse_reference
 from lamella.store.blobs import SMALL, BlobStore
@@ -52,6 +52,15 @@ class ImageTable:
         descriptor = manifest.descriptor._replace(platform=config.platform)
         self._name(descriptor, wanted)
         return self.get(descriptor.digest)
+
+    def put_index(self, index: Index, names: Iterable[str] = ()) -> None:
+        """Stores a multi-platform image whose manifests are there already, and gives it ``names`` as ``put`` does.
+        Raises NotFound for a missing manifest."""
+        wanted = tuple(dict.fromkeys(map(storable_name, names)))
+        for manifest in index.manifests:
+            self._mirror.load(manifest)
+        self._blobs.put(index.raw)
+        self._name(index.descriptor, wanted)
 
     def tag(self, name: str, image: StoredImage) -> None:
         """Gives ``image`` (with all its platforms) one more name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -15,6 +16,7 @@ from lamella.errors import NotSupported, UsageError
 if TYPE_CHECKING:
     from lamella.build.request import BuildRequest, BuildResult
     from lamella.events import Emit
+    from lamella.oci.platform import Platform
 
 SUMMARY = "build an image from a Dockerfile"
 EXAMPLES = """lamella build -t helloworld .
@@ -34,7 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="name the image")
     add_dockerfile_options(parser)
-    parser.add_argument("--platform", metavar="OS/ARCH", help="choose and label the image for this platform")
+    parser.add_argument(
+        "--platform", action="append", default=[], metavar="OS/ARCH", help="build for this platform; several: an index"
+    )
     parser.add_argument("--network", choices=("default", "none", "host"), default="default", help="network of RUN")
     parser.add_argument("--no-cache", action="store_true", help="run every step again")
     parser.add_argument(
@@ -89,14 +93,20 @@ def _build(args: argparse.Namespace, session: Session, request: BuildRequest, be
     err = Transcript(sys.stderr)
     if args.pull:
         err.write("note: --pull: images come from the local store alone yet, nothing is looked up elsewhere\n")
-    result = build(request, session.store(), _listener(args, err))
+    platforms = _platforms(args)
+    if len(platforms) > 1:
+        from lamella.build.platforms import build_platforms
+
+        result = build_platforms(request, platforms, session.store(), _listener(args, err))
+    else:
+        result = build(request, session.store(), _listener(args, err))
     _write_files(args, result)
     if not args.quiet and args.progress != "json":
         err.write(_summary(result))
     sys.stderr.flush()
     if shows_image_id(request.outputs):
         session.out(result.image_id)
-    if all(step.cached for step in result.steps) and may_record(session.words):
+    if all(step.cached for step in result.steps) and not result.is_index and may_record(session.words):
         _record(session, request, result, err.text, began)
     return 0
 
@@ -122,8 +132,6 @@ class Transcript:
 
 def _record(session: Session, request: BuildRequest, result: BuildResult, err: str, began: int) -> None:
     """Everything was cached: the same words can be answered by a note as long as nothing changes."""
-    import os
-
     from lamella.build.engine import ignore_candidates
 
     store = session.store()
@@ -160,9 +168,9 @@ def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReque
     from lamella.build.output import makes_image
     from lamella.cli.annotations import parse_annotations
     from lamella.cli.outputs import parse_outputs
-    from lamella.oci.platform import parse_platform
     from lamella.oci.reference import parse_reference
 
+    platforms = _platforms(args)
     for tag in args.tag:
         if parse_reference(tag).digest is not None:
             raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
@@ -171,7 +179,7 @@ def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReque
         raise UsageError("--iidfile: no image comes of these outputs", hint="leave it out, or add --output type=image")
     return request._replace(
         tags=tuple(args.tag),
-        platform=parse_platform(args.platform) if args.platform else None,
+        platform=platforms[0] if platforms else None,
         labels=pairs(args.label, "--label"),
         annotations=parse_annotations([*outputs.annotations, *args.annotation]),
         network=args.network,
@@ -181,6 +189,21 @@ def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReque
         outputs=outputs.outputs,
         compression=outputs.compression or request.compression,
     )
+
+
+def _platforms(args: argparse.Namespace) -> tuple[Platform, ...]:
+    """Each once; ``local`` is this machine's. Raises InputError, NotSupported."""
+    if not args.platform:
+        return ()
+    from lamella.oci.platform import normalize_platform, parse_platform
+
+    host = normalize_platform("linux", os.uname().machine)
+    words = [word.strip() for text in args.platform for word in text.split(",")]
+    found = tuple(dict.fromkeys(host if word == "local" else parse_platform(word) for word in words))
+    for platform in found:
+        if platform.os != "linux":
+            raise NotSupported(f"--platform {platform}: images are built for Linux only", hint="write linux/amd64")
+    return found
 
 
 def _listener(args: argparse.Namespace, stream: Transcript) -> Emit:
@@ -207,10 +230,11 @@ def _metadata(result: BuildResult) -> dict[str, object]:
     if not result.is_image:
         return {}
     data: dict[str, object] = {
-        "containerimage.config.digest": result.image_id,
         "containerimage.descriptor": result.manifest.to_json(),
         "containerimage.digest": str(result.manifest.digest),
     }
+    if not result.is_index:
+        data["containerimage.config.digest"] = result.image_id
     if result.names:
         from lamella.oci.reference import parse_reference
 
