@@ -82,6 +82,7 @@ def test_local_writes_files_that_belong_to_who_builds(files: Builder, tmp_path: 
     about = (out / "b").stat()
     assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (os.geteuid(), os.getegid(), 0o4711)
     assert sorted(os.listdir(tmp_path / "out")) == ["deep"]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700, "as Docker makes it"
 
 
 def test_local_keeps_what_lies_there_and_follows_no_link(files: Builder, tmp_path: Path) -> None:

@@ -53,10 +53,6 @@ def test_words(text: str, kind: str, path: str, context: Path) -> None:
     assert one.stream is None
 
 
-def test_no_words_mean_the_store() -> None:
-    assert [one.kind for one in parse_outputs([]).outputs] == ["image"]
-
-
 def test_names_compression_and_annotations() -> None:
     parsed = parse_outputs(['type=image,"name=a,b",compression=zstd,annotation.x=y,annotation-index.z=w'])
     assert parsed.outputs[0].names == ("a", "b")

@@ -1,30 +1,17 @@
-"""A build context that came as a tar archive, and a build without any context."""
+"""A build context that comes as a tar archive."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from lamella.build.sources import TreeSource
 from lamella.errors import ContextError, LamellaError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.filetree.tree import merge_layers
 from lamella.store.store import Store
-
-
-class ArchiveContext(TreeSource):
-    """What the archive held. As in BuildKit its owners and modes count, and no ignore file is applied: that is for
-    folders, which are sent file by file."""
-
-
-class NoContext(ArchiveContext):
-    """For a Dockerfile that came alone. Its context is empty."""
-
-    def __init__(self, open_view: Callable[[], str]) -> None:
-        super().__init__({}, open_view)
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lamella.build.archivecontext import ArchiveContext, NoContext
-from lamella.build.sources import ContextSource, CopySource, follow
+from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, follow
 from lamella.errors import ContextError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry

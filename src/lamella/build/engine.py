@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Mapping
 
-from lamella.build.archivecontext import ArchiveContext, NoContext
 from lamella.build.base import Base, base_of_image, image_level
 from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
@@ -16,7 +15,7 @@ from lamella.build.machine import Machine
 from lamella.build.named import IMAGE, base_of_folder, check_folder, is_folder, open_named_image
 from lamella.build.output import deliver, makes_image
 from lamella.build.request import BuildRequest, BuildResult
-from lamella.build.sources import ContextSource, CopySource, TreeSource
+from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
 from lamella.build.work import Work

@@ -28,8 +28,8 @@ def export_tar(machine: Machine, level: Level | None, sink: BinaryIO) -> None:
 
 def export_folder(machine: Machine, level: Level | None, folder: str) -> None:
     """Writes the merged file system into ``folder``, as BuildKit's ``type=local``: what else lies there stays, links
-    that lie there are replaced and never followed, and everything belongs to who builds. A new folder gets its name
-    when all is in it. Raises MachineError when the disk refuses it."""
+    that lie there are replaced and never followed, and everything belongs to who builds. A new folder is private, and
+    gets its name when all is in it. Raises MachineError when the disk refuses it."""
     from lamella.layer.disk import write_error
     from lamella.layer.unpack import unpack_entries
 
@@ -37,7 +37,7 @@ def export_folder(machine: Machine, level: Level | None, folder: str) -> None:
     target = f"{folder}.{os.getpid()}.part" if fresh else folder
     try:
         if fresh:
-            os.makedirs(target)
+            os.makedirs(target, 0o700)
         unpack_entries(_members(machine, level), target, folder, privileged=os.geteuid() == 0)
         if fresh:
             os.rename(target, folder)

@@ -211,6 +211,18 @@ class TreeSource:
         return own.link if own.kind == kinds.HARDLINK else own.path
 
 
+class ArchiveContext(TreeSource):
+    """What the archive held. As in BuildKit its owners and modes count, and no ignore file is applied: that is for
+    folders, which are sent file by file."""
+
+
+class NoContext(ArchiveContext):
+    """For a Dockerfile that came alone. Its context is empty."""
+
+    def __init__(self, open_view: Callable[[], str]) -> None:
+        super().__init__({}, open_view)
+
+
 def _children_of(tree: Mapping[str, Entry]) -> dict[str, list[str]]:
     children: dict[str, list[str]] = {}
     for path in sorted(tree):

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import NamedTuple
 
-from lamella.build.output import makes_image
 from lamella.build.request import Output
 from lamella.errors import NotSupported, UsageError
 
@@ -25,10 +24,8 @@ class Outputs(NamedTuple):
 
 
 def parse_outputs(texts: list[str]) -> Outputs:
-    """Every ``--output``; the store where there is none. Raises UsageError for what cannot be, before anything is
+    """Every ``--output``. Raises UsageError for what cannot be, before anything is
     built, and NotSupported for registries."""
-    if not texts:
-        return Outputs((Output("image"),))
     outputs: list[Output] = []
     compression: str | None = None
     annotations: list[str] = []
@@ -46,11 +43,6 @@ def parse_outputs(texts: list[str]) -> Outputs:
     if sum(one.stream is not None for one in outputs) > 1:
         raise UsageError("two outputs cannot both go to standard output", hint="give one of them dest=FILE")
     return Outputs(tuple(outputs), compression, tuple(annotations))
-
-
-def shows_image_id(outputs: tuple[Output, ...]) -> bool:
-    """Whether an image comes of it, and standard output is free to say which."""
-    return makes_image(outputs) and all(one.stream is None for one in outputs)
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -93,8 +93,7 @@ def _dockerfile_inside(folder: str, tree: Mapping[str, Entry], file: str | None)
     """The Dockerfile of an unpacked context. Links are followed inside of it."""
     import os
 
-    from lamella.build.archivecontext import ArchiveContext
-    from lamella.build.sources import follow
+    from lamella.build.sources import ArchiveContext, follow
     from lamella.filetree.entry import FILE
     from lamella.syntax.parser import decode
 

@@ -59,7 +59,7 @@ def write_atomically(path: str, data: bytes, temporary: str) -> None:
 def replacing(path: str, doing: str) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path`` once all is written, so that a failure leaves what was there; a device
     or a pipe is written directly. Raises MachineError saying that the system refused ``doing``."""
-    direct = os.path.exists(path) and not os.path.isfile(path)
+    direct = (os.path.exists(path) and not os.path.isfile(path)) or path.startswith(("/dev/", "/proc/"))
     target = path if direct else os.path.realpath(path)
     beside = path if direct else f"{target}.{os.getpid()}.part"
     try:

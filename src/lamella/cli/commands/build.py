@@ -88,23 +88,25 @@ def run(args: argparse.Namespace, session: Session) -> int:
 def _build(args: argparse.Namespace, session: Session, request: BuildRequest, began: int) -> int:
     """``began`` is when the command did, before it read anything (ns since the epoch)."""
     from lamella.build.engine import build
-    from lamella.cli.outputs import shows_image_id
 
     err = Transcript(sys.stderr)
+    emit = _listener(args, err)
     if args.pull:
-        err.write("note: --pull: images come from the local store alone yet, nothing is looked up elsewhere\n")
+        from lamella.events import Note
+
+        emit(Note("info", "--pull: base images come from the local store alone by this version"))
     platforms = _platforms(args)
     if len(platforms) > 1:
         from lamella.build.platforms import build_platforms
 
-        result = build_platforms(request, platforms, session.store(), _listener(args, err))
+        result = build_platforms(request, platforms, session.store(), emit)
     else:
-        result = build(request, session.store(), _listener(args, err))
+        result = build(request, session.store(), emit)
     _write_files(args, result)
     if not args.quiet and args.progress != "json":
         err.write(_summary(result))
     sys.stderr.flush()
-    if shows_image_id(request.outputs):
+    if result.is_image and all(output.stream is None for output in request.outputs):
         session.out(result.image_id)
     if all(step.cached for step in result.steps) and not result.is_index and may_record(session.words):
         _record(session, request, result, err.text, began)
@@ -165,30 +167,41 @@ def _refuse_unsupported(args: argparse.Namespace) -> None:
 
 def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildRequest:
     """The request with what ``build`` alone takes."""
-    from lamella.build.output import makes_image
-    from lamella.cli.annotations import parse_annotations
-    from lamella.cli.outputs import parse_outputs
     from lamella.oci.reference import parse_reference
 
     platforms = _platforms(args)
     for tag in args.tag:
         if parse_reference(tag).digest is not None:
             raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
-    outputs = parse_outputs(args.output)
-    if args.iidfile and not makes_image(outputs.outputs):
-        raise UsageError("--iidfile: no image comes of these outputs", hint="leave it out, or add --output type=image")
-    return request._replace(
+    return _with_outputs(args, request)._replace(
         tags=tuple(args.tag),
         platform=platforms[0] if platforms else None,
         labels=pairs(args.label, "--label"),
-        annotations=parse_annotations([*outputs.annotations, *args.annotation]),
         network=args.network,
         no_cache=args.no_cache,
         layers=args.layers,
         no_cache_stages=tuple(args.no_cache_filter),
-        outputs=outputs.outputs,
-        compression=outputs.compression or request.compression,
     )
+
+
+def _with_outputs(args: argparse.Namespace, request: BuildRequest) -> BuildRequest:
+    """Imports only what is asked for: most builds go into the store as they are."""
+    annotations = args.annotation
+    if args.output:
+        from lamella.build.output import makes_image
+        from lamella.cli.outputs import parse_outputs
+
+        asked = parse_outputs(args.output)
+        if args.iidfile and not makes_image(asked.outputs):
+            hint = "leave it out, or add --output type=image"
+            raise UsageError("--iidfile: no image comes of these outputs", hint=hint)
+        annotations = [*asked.annotations, *annotations]
+        request = request._replace(outputs=asked.outputs, compression=asked.compression or request.compression)
+    if annotations:
+        from lamella.cli.annotations import parse_annotations
+
+        request = request._replace(annotations=parse_annotations(annotations))
+    return request
 
 
 def _platforms(args: argparse.Namespace) -> tuple[Platform, ...]:
