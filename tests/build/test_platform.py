@@ -127,7 +127,9 @@ def test_an_image_for_another_platform_alone_is_taken_with_a_warning(builder: Bu
 def test_a_foreign_run_says_what_is_missing_and_copy_needs_nothing(
     builder: Builder, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    monkeypatch.setattr("lamella.runtime.binfmt.BINFMT", str(tmp_path))
+    (tmp_path / "binfmt").mkdir()
+    (tmp_path / "binfmt" / "status").write_text("enabled\n")
+    monkeypatch.setattr("lamella.runtime.binfmt.BINFMT", str(tmp_path / "binfmt"))
     builder.file("arch", "x")
     result = builder.build("FROM scratch\nCOPY arch /arch\nWORKDIR /made\nUSER 5\n", platform=FOREIGN)
     assert result.config.platform == FOREIGN

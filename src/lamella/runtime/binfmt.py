@@ -39,7 +39,7 @@ def require_platform(platform: Platform, where: str, *, folder: str | None = Non
     host = normalize_platform("linux", machine or os.uname().machine)
     if platform.architecture in {each.architecture for each in serving(host)}:
         return
-    reason = _why_not(platform.architecture, folder or BINFMT)
+    reason = _why_not(platform.architecture, folder) if folder else _look(platform.architecture)
     if reason is not None:
         raise MachineError(
             f"this machine ({host}) cannot execute programs for {platform}",
@@ -48,6 +48,32 @@ def require_platform(platform: Platform, where: str, *, folder: str | None = Non
             hint=_HINT,
             code="no-emulation",
         )
+
+
+def _look(architecture: str) -> str | None:
+    """By what binfmt_misc says. Containers and chroots often do not have it mounted, while the kernel does use it: it
+    is then mounted for the eyes of one thread, with which it goes."""
+    if os.path.exists(f"{BINFMT}/status") or os.geteuid() != 0:
+        return _why_not(architecture, BINFMT)
+    import threading
+
+    from lamella.runtime import kernel
+
+    found: list[str | None] = []
+
+    def look() -> None:
+        try:
+            kernel.unshare(kernel.CLONE_NEWNS)
+            kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+            kernel.mount(b"binfmt_misc", BINFMT.encode(), b"binfmt_misc", 0)
+        except OSError:
+            pass  # then it is not mounted, which is the answer
+        found.append(_why_not(architecture, BINFMT))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    return found[0]
 
 
 def _why_not(architecture: str, folder: str) -> str | None:
