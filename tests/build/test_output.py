@@ -16,6 +16,7 @@ import pytest
 
 from lamella.build.request import Output
 from lamella.errors import MachineError
+from lamella.store.disk import replacing
 
 Builder = Any
 TREE = "FROM scratch\nCOPY a/ /a/\nCOPY b /dropped\nCOPY --chown=7:8 --chmod=4711 b /b\n"
@@ -162,3 +163,35 @@ def test_the_store_has_the_image_only_where_an_output_says_so(files: Builder, tm
     assert [image.names for image in files.store.images.list()] == [("named:2",)]
     assert result.names == ("named:2",)
     assert (tmp_path / "t.tar").is_file()
+
+
+def test_a_file_in_the_making_has_no_name(tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    target.write_text("old")
+    with replacing(str(target), "write it") as file:
+        file.write(b"new")
+        file.flush()
+        assert os.listdir(tmp_path) == ["x"], "a kill would leave nothing"
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert os.listdir(tmp_path) == ["x"]
+    os.symlink("x", tmp_path / "link")
+    with replacing(str(tmp_path / "link"), "write it") as file:
+        file.write(b"newer")
+    assert (tmp_path / "link").is_symlink()
+    assert target.read_text() == "newer"
+    with pytest.raises(MachineError) as caught, replacing(str(tmp_path / "no" / "x"), "write it"):
+        raise AssertionError("there is no such folder")
+    assert caught.value.where == str(tmp_path / "no" / "x")
+
+
+def test_where_no_file_can_be_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lamella.store.disk.os.O_TMPFILE", os.O_DIRECTORY)  # as on a file system without
+    target = tmp_path / "x"
+    with replacing(str(target), "write it") as file:
+        file.write(b"new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    with pytest.raises(KeyboardInterrupt), replacing(str(target), "write it") as file:
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == ["x"]
