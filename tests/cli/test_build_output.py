@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -180,3 +181,23 @@ def test_platforms(context: Path, lamella: Call) -> None:
     ):
         result = lamella("build", "--platform", platform, ".")
         assert (result.code, says in result.err) == (code, True), result.err
+
+
+@pytest.mark.parametrize("output", ["-", "type=oci", "type=docker,dest=-"])
+def test_a_reader_that_has_enough_and_an_interrupt_end_it_quietly(context: Path, store_root: Path, output: str) -> None:
+    Path("Dockerfile").write_text("FROM scratch\nCOPY big /\nCOPY a /\n")
+    Path("big").write_bytes(os.urandom(8 << 20))
+    words = [sys.executable, "-m", "lamella", "build", "-q", "-o", output, "."]
+    for stop in ("close", "interrupt"):
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.read(10)
+            if stop == "close":
+                process.stdout.close()
+            else:
+                process.send_signal(signal.SIGINT)
+            said = process.stderr.read().decode()
+            code = process.wait(timeout=30)
+        assert (code, said) == ((141, "") if stop == "close" else (130, "error: interrupted\n"))
+    assert list((store_root / "lamella" / "tmp").iterdir()) == []

@@ -178,6 +178,8 @@ def _copy_large(path: str, size: int, squeezer: Squeezer, content: BinaryIO | No
             return _copy(_read_all(descriptor), path, size, squeezer)
         finally:
             os.close(descriptor)
+    except BrokenPipeError:
+        raise  # of what is written to
     except OSError as error:
         raise unreadable(path, error) from None
 

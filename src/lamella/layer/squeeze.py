@@ -90,6 +90,8 @@ class Squeezer:
         self._blob_size += len(data)
         try:
             self._sink.write(data)
+        except BrokenPipeError:
+            raise  # who reads has had enough: that is no fault of the machine's
         except OSError as error:
             raise write_error(error) from error
 
