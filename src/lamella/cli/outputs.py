@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from lamella.build.request import Output
 from lamella.errors import NotSupported, UsageError
@@ -21,6 +21,21 @@ class Outputs(NamedTuple):
     outputs: tuple[Output, ...]
     compression: str | None = None
     annotations: tuple[str, ...] = ()
+
+
+class _Stdout:
+    """Standard output without a buffer: a thread that waits for a reader holds no lock that the exit would need."""
+
+    name = "standard output"
+
+    def write(self, data: bytes | memoryview) -> int:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(1, rest) :]
+        return len(data)
+
+    def flush(self) -> None:
+        """There is nothing to flush."""
 
 
 def parse_outputs(texts: list[str]) -> Outputs:
@@ -122,7 +137,7 @@ def _file(text: str, output: Output) -> Output:
     if output.path in ("", "-"):
         if sys.stdout.isatty():
             raise UsageError("an archive is not written to a terminal", hint="add dest=FILE, or send it into a pipe")
-        return output._replace(path="", stream=sys.stdout.buffer)
+        return output._replace(path="", stream=cast("BinaryIO", _Stdout()))
     path = os.path.abspath(output.path)
     if os.path.isdir(path):
         raise UsageError(

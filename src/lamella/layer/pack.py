@@ -35,6 +35,7 @@ _TYPES = {
     kinds.FIFO: tar.FIFO_TYPE,
 }
 _REMOVING = (kinds.WHITEOUT, kinds.OPAQUE)
+_PATIENCE = 2.0  # seconds
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -69,8 +70,9 @@ def pack_layer(
             entries.append(_add(item, squeezer, clamp_mtime))
         squeezer.write(tar.END_OF_ARCHIVE)
         done = squeezer.finish()
-    finally:
-        squeezer.close()
+    except BaseException:
+        squeezer.close(_PATIENCE)
+        raise
     blob = Descriptor(layer_media_type(compression), done.digest, done.size)
     return PackedLayer(done.diff_id, blob, done.uncompressed, entries)
 
