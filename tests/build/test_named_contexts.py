@@ -42,6 +42,8 @@ def test_a_folder_is_a_base_as_docker_takes_it(builder: Builder, folder: Path) -
     assert result.config.config.env == ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
     assert len(result.config.diff_ids) == 2
     assert [entry.empty_layer for entry in result.config.history] == [False, False]
+    single = with_context(builder, USES, ("base", str(folder)), layers="single")
+    assert (len(single.config.diff_ids), builder.tree(single).keys()) == (1, tree.keys())
     again = with_context(builder, USES, ("base", str(folder)))
     assert again.config.diff_ids == result.config.diff_ids
     assert all(step.cached for step in again.steps)

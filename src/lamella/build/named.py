@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from lamella.build.base import Base, Warn, open_image
+from lamella.build.layering import made_layer
 from lamella.build.stage_build import execute_step
 from lamella.build.work import Work
 from lamella.errors import ContextError, LamellaError, NotSupported
@@ -59,7 +60,7 @@ def base_of_folder(work: Work, name: str, where: str) -> Base:
         machine.emit(StepFinished(work.step, True, 0.0, outcome.finished()[0]))
     created = format_instant(outcome.created or machine.started)
     history = HistoryEntry(created, info.created_by, comment="buildkit.exporter.image.v0")
-    return Base(outcome.level, None, (history,), created)
+    return Base(outcome.level, None, (history,), created, made=(made_layer(step, 0, shared=False),))
 
 
 def check_folder(name: str, value: str, where: str) -> None:
