@@ -52,17 +52,19 @@ class Work(NamedTuple):
     step: str = ""
     only_cached: bool = False
 
-    def find_cached(self, level: Level | None, definition: bytes, contents: str = "") -> Outcome | None:
-        """The step's outcome from the cache."""
+    def find_cached(
+        self, level: Level | None, definition: bytes, contents: str = "", *, alone: bool = False
+    ) -> Outcome | None:
+        """The step's outcome from the cache. ``alone``: its layer does not depend on what is below it."""
         if not self.use_cache:
             return None
-        found = cache.find(self.machine, level, definition, contents)
+        found = cache.find(self.machine, None if alone else level, definition, contents)
         if found is None and self.only_cached:
             raise NotBuilt
         return None if found is None else _from_record(level, found)
 
-    def may_be_cached(self, level: Level | None, definition: bytes) -> bool:
-        known = self.use_cache and cache.may_hit(self.machine, level, definition)
+    def may_be_cached(self, level: Level | None, definition: bytes, *, alone: bool = False) -> bool:
+        known = self.use_cache and cache.may_hit(self.machine, None if alone else level, definition)
         if self.only_cached and not known:
             raise NotBuilt
         return known
@@ -77,8 +79,9 @@ class Work(NamedTuple):
         contents: Callable[[PackedLayer], str] = _no_contents,
         snapshot: Snapshot | None = None,
         started: float | None = None,
+        alone: bool = False,
     ) -> Outcome:
-        """Packs the step's layer beside what follows, and remembers it in the cache.
+        """Packs the step's layer beside what follows, and remembers it in the cache, ``alone`` or as one on ``level``.
 
         ``contents`` gives the last part of the cache key; ``snapshot`` is the file system after the step where one
         was made; ``started`` (perf_counter seconds) is when the step began, if not now."""
@@ -90,7 +93,7 @@ class Work(NamedTuple):
             size, seconds = content_size(result.entries), time.perf_counter() - began
             told.append((size, seconds))
             machine.emit(StepFinished(self.step, False, seconds, size))
-            cache.record(machine, level, definition, contents(result), result, seconds=seconds)
+            cache.record(machine, None if alone else level, definition, contents(result), result, seconds=seconds)
             if snapshot is not None:
                 machine.snapshotter.bind(snapshot, chain_id(chain_of(level), result.diff_id))
 

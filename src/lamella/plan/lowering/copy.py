@@ -8,12 +8,11 @@ import re
 from lamella.errors import DockerfileError
 from lamella.plan.lowering.paths import absolute_destination
 from lamella.plan.lowering.state import Lowering
+from lamella.plan.mode import parse_mode
 from lamella.plan.step import CopyStep, InlineFile, Source, SourceContext
 from lamella.syntax.instructions import Add, Copy
 
 # Expressions are compiled when they are first needed: start-up time is a feature.
-#: ``u=rwX,go-w``. Source: chmod(1)
-_SYMBOLIC = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*"
 _SCP_STYLE = r"(?:[A-Za-z0-9_.-]+@)[A-Za-z0-9.-]+:(?!//).+"
 
 
@@ -88,17 +87,14 @@ def _expanded(lowering: Lowering, text: str | None) -> str | None:
 
 
 def _check_mode(lowering: Lowering, mode: str | None) -> None:
-    if not mode:
-        return
-    octal = not set(mode) - set("01234567")
-    if (octal and int(mode, 8) > 0o7777) or not (octal or re.fullmatch(_SYMBOLIC, mode)):
+    if mode and parse_mode(mode) is None:
         raise lowering.refuse(
             DockerfileError, f"--chmod={mode} is no mode", "write an octal number such as 755, or u=rwX,go=rX"
         )
 
 
 def _relative(path: str, parents: bool) -> str:
-    """A source below the root of where it is read from; ``..`` at its start stays, to be refused with its reason.
+    """A source below the root of where it is read from; ``..`` at its start stays, to be warned of.
 
     With ``--parents`` the ``/./`` that says where the kept part of the path begins stays too.
     """
