@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,89 @@ def draw_tree() -> Callable[[st.DataObject], dict[str, Entry]]:
         return tree
 
     return draw
+
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class WebServer:
+    """A web server on loopback that does what a test tells it to. ``answers`` by path; ``asked`` are (path, headers) of
+    all requests so far."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+                answer = outer.answers.get(self.path.partition("?")[0])
+                if answer is None:
+                    self.send_error(404)
+                else:
+                    answer(self)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return self.server.server_address[1]
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def file(self, path: str, content: bytes, **headers: str) -> str:
+        """Serves ``content``; a request that names its ETag is told that nothing has changed. Returns the URL."""
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            tag = headers.get("ETag")
+            time = headers.get("Last-Modified")
+            same = (tag and request.headers.get("If-None-Match") == tag) or (
+                time and request.headers.get("If-Modified-Since") == time
+            )
+            request.send_response(304 if same else 200)
+            for name, value in headers.items():
+                request.send_header(name, value)
+            request.send_header("Content-Length", "0" if same else str(len(content)))
+            request.end_headers()
+            if not same:
+                request.wfile.write(content)
+
+        self.answers[path] = answer
+        return self.url(path)
+
+    def redirect(self, path: str, target: str, status: int = 302) -> str:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(status)
+            request.send_header("Location", target)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+
+        self.answers[path] = answer
+        return self.url(path)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    server = WebServer()
+    yield server
+    server.close()

@@ -44,7 +44,7 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
         stages = Stages(request, plan, machine)
         stages.warn()
         result = _finish(request, plan, machine, stages.run(), started)
-        return result._replace(looked_at=stages.looked_at())
+        return result._replace(looked_at=stages.looked_at(), asked_elsewhere=machine.asked_elsewhere)
     except KeyboardInterrupt:
         machine.abandon()
         raise

@@ -89,6 +89,7 @@ class BuildResult(NamedTuple):
     warnings: tuple[Warning_, ...] = ()
     looked_at: tuple[tuple[str, Mapping[str, stat_result | None]], ...] = ()
     is_image: bool = True
+    asked_elsewhere: bool = False  # a server was asked as well: the files alone do not say that nothing has changed
 
     @property
     def image_id(self) -> str:

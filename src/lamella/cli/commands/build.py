@@ -108,7 +108,8 @@ def _build(args: argparse.Namespace, session: Session, request: BuildRequest, be
     sys.stderr.flush()
     if result.is_image and all(output.stream is None for output in request.outputs):
         session.out(result.image_id)
-    if all(step.cached for step in result.steps) and not result.is_index and may_record(session.words):
+    from_files = not result.is_index and not result.asked_elsewhere
+    if from_files and all(step.cached for step in result.steps) and may_record(session.words):
         _record(session, request, result, err.text, began)
     return 0
 
