@@ -19,7 +19,7 @@ from lamella.filetree import entry as kinds
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.plan.key import step_definition
 from lamella.plan.mode import parse_mode
-from lamella.plan.step import CopyStep, SourceContext
+from lamella.plan.step import CopyStep
 
 if TYPE_CHECKING:
     from lamella.build.remote_sources import RemoteSource
@@ -62,8 +62,7 @@ def execute_copy(work: Work, level: Level | None, step: CopyStep) -> Outcome:
 
 def _inputs(work: Work, step: CopyStep) -> _Inputs:
     where = step.info.where
-    needless = not step.sources and isinstance(step.source, SourceContext)  # there may be no context at all
-    source = ContextSource("") if needless else work.open_source(step.source, where)
+    source = work.open_source(step.source, where)
     found = find_sources(source, step.sources, step.excludes, where, parents=step.parents)
     for pattern in unmatched(step.sources, found, parents=step.parents):
         work.machine.emit(Note("warning", f"{pattern!r} matches no file", where))

@@ -12,7 +12,7 @@ from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
 from lamella.build.level import Level
 from lamella.build.machine import Machine
-from lamella.build.named import IMAGE, base_of_folder, check_folder, is_folder, open_named_image
+from lamella.build.named import IMAGE, base_of_folder, check_folder, is_folder, is_remote, open_named_image
 from lamella.build.output import deliver, makes_image
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, TreeSource
@@ -265,11 +265,22 @@ class Stages:
 
     def _named_source(self, reference: str, where: str) -> CopySource:
         name, value = self._named(reference)
+        if is_remote(value):
+            return self._fetched(value)
         if is_folder(value):
             check_folder(name, value, where)
             return self._context(value)
         image = self._image((name, value), None, where)
         return self._tree_source(image_level(image, where))
+
+    def _fetched(self, address: str) -> CopySource:
+        """A context from elsewhere."""
+        from lamella.build.remote_context import fetch_context
+
+        machine = self._machine
+        machine.asked_elsewhere = True
+        folder, tree = fetch_context(address, machine.temporary_folder, machine.cancelled.is_set)
+        return ArchiveContext(tree, lambda: folder)
 
     def _tree_source(self, level: Level | None) -> TreeSource:
         return TreeSource(self._machine.tree(level), lambda: self._machine.view(level))

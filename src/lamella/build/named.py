@@ -8,7 +8,7 @@ from lamella.build.base import Base, Warn, open_image
 from lamella.build.layering import made_layer
 from lamella.build.stage_build import execute_step
 from lamella.build.work import Work
-from lamella.errors import ContextError, LamellaError, NotSupported
+from lamella.errors import ContextError, LamellaError
 from lamella.events import StepErrored, StepFinished, StepStarted
 from lamella.oci.config import HistoryEntry, RunConfig
 from lamella.oci.image import Image
@@ -22,7 +22,13 @@ LAYOUT = "oci-layout://"
 _REMOTE = ("http://", "https://", "git://", "git@", "ssh://")
 
 
+def is_remote(value: str) -> bool:
+    """Whether it is to be fetched: a file behind a URL, or a git repository."""
+    return value.startswith(_REMOTE)
+
+
 def is_folder(value: str) -> bool:
+    """Whether it is files, here or elsewhere, and no image."""
     return not value.startswith((IMAGE, LAYOUT))
 
 
@@ -64,13 +70,7 @@ def base_of_folder(work: Work, name: str, where: str) -> Base:
 
 
 def check_folder(name: str, value: str, where: str) -> None:
-    """Raises NotSupported for URLs and git repositories, ContextError for what is no folder."""
-    if value.startswith(_REMOTE):
-        raise NotSupported(
-            f"--build-context {name}={value}: contexts are not fetched yet",
-            where=where,
-            hint="fetch it, and give the folder",
-        )
+    """Raises ContextError for what is no folder."""
     if not os.path.isdir(value):
         raise ContextError(
             f"the build context {name} is no folder: {value}",

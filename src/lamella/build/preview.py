@@ -10,6 +10,7 @@ from lamella.build.engine import Stages, make_machine, plan_request
 from lamella.build.level import Level, stack
 from lamella.build.machine import Machine
 from lamella.build.request import BuildRequest
+from lamella.build.sources import CopySource
 from lamella.build.stage_build import StageResult, execute_step
 from lamella.build.work import NotBuilt, Work
 from lamella.errors import LamellaError, NotFound
@@ -91,6 +92,9 @@ class _KnownStages(Stages):
     def _unbuilt_base(self, stage: Stage) -> Base:
         """The config that a stage which is not built yet will hand on; its layers cannot be known."""
         return Base(None, self._states.get(stage.base.number) if isinstance(stage.base, BaseStage) else None)
+
+    def _fetched(self, address: str) -> CopySource:
+        raise NotBuilt
 
     def result(self, number: int) -> StageResult:
         if number not in self._results:

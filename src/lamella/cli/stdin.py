@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamella.store.store import Store
 
 _WHERE = "standard input"
-_BLOCK = 512
+BLOCK = 512
 
 
 class StdinSource(NamedTuple):
@@ -38,38 +38,38 @@ def read_stdin(store: Store, file: str | None) -> Iterator[StdinSource]:
         )
     stream = sys.stdin.buffer
     start = _peek(stream)
-    if not _is_archive(start):
+    if not is_archive(start):
         yield StdinSource(_dockerfile_alone(stream, file), None)
         return
     from lamella.build.archivecontext import unpacked_context
 
     with unpacked_context(cast("BinaryIO", stream), store, _WHERE) as (folder, tree):
-        yield StdinSource(_dockerfile_inside(folder, tree, file), tree)
+        yield StdinSource(dockerfile_inside(folder, tree, file), tree)
 
 
 def _peek(stream: object) -> bytes:
     """The first block, which stays to be read; a pipe may bring less at a time."""
     start = b""
-    while len(start) < _BLOCK:
-        more: bytes = stream.peek(_BLOCK)  # type: ignore[attr-defined]
+    while len(start) < BLOCK:
+        more: bytes = stream.peek(BLOCK)  # type: ignore[attr-defined]
         if len(more) <= len(start):
             break
         start = more
     return start
 
 
-def _is_archive(start: bytes) -> bool:
+def is_archive(start: bytes) -> bool:
     """As Docker tells: compressed by something, or with a first block that is a tar header."""
     from lamella.layer.decoders import detect_compression
 
     if detect_compression(start[:6]) != "none":
         return True
-    if len(start) < _BLOCK:
+    if len(start) < BLOCK:
         return False
     from lamella.layer.tarformat import decode_header
 
     try:
-        decode_header(start[:_BLOCK], _WHERE)
+        decode_header(start[:BLOCK], _WHERE)
     except LamellaError:
         return False
     return True
@@ -89,7 +89,7 @@ def _dockerfile_alone(stream: BinaryIO, file: str | None) -> DockerfileText:
     return DockerfileText(decode(data, "-"), "-", None, None)
 
 
-def _dockerfile_inside(folder: str, tree: Mapping[str, Entry], file: str | None) -> DockerfileText:
+def dockerfile_inside(folder: str, tree: Mapping[str, Entry], file: str | None, where: str = _WHERE) -> DockerfileText:
     """The Dockerfile of an unpacked context. Links are followed inside of it."""
     import os
 
@@ -108,7 +108,7 @@ def _dockerfile_inside(folder: str, tree: Mapping[str, Entry], file: str | None)
         with open(os.open(context.place(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as opened:
             return DockerfileText(decode(opened.read(), name), name, None, folder)
     raise InputError(
-        f"the archive holds no {file or NAMES[0]}",
-        where=_WHERE,
-        hint="name the Dockerfile by its path in the archive with -f FILE",
+        f"the context that came holds no {file or NAMES[0]}",
+        where=where,
+        hint="name the Dockerfile by its path in it with -f FILE",
     )

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=".",
         metavar="CONTEXT",
-        help="the folder of the build context; - reads a Dockerfile or an archive",
+        help="the folder of the build context, or the address of a repository or an archive; - reads standard input",
     )
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="name the image")
     add_dockerfile_options(parser)
@@ -79,10 +79,24 @@ def run(args: argparse.Namespace, session: Session) -> int:
         with read_stdin(session.store(), args.file) as source:
             request = source_request(args, source.dockerfile)._replace(unpacked=source.tree)
             return _build(args, session, _with_options(args, request), began)
+    if _is_address(args.context):
+        from lamella.cli.remote import read_remote
+        from lamella.cli.view.request import source_request
+
+        with read_remote(args.context, session.store(), args.file) as source:
+            request = source_request(args, source.dockerfile)._replace(unpacked=source.tree)
+            return _build(args, session, _with_options(args, request), began)
     from lamella.cli.view.request import dockerfile_request
 
     request = dockerfile_request(args, args.file, args.context)
     return _build(args, session, _with_options(args, request), began)
+
+
+def _is_address(context: str) -> bool:
+    """Whether it is no folder, but something to be fetched."""
+    if context.startswith("github.com/"):
+        return not os.path.exists(context)
+    return context.startswith(("http://", "https://", "git://", "ssh://", "git@"))
 
 
 def _build(args: argparse.Namespace, session: Session, request: BuildRequest, began: int) -> int:
