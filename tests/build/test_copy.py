@@ -253,6 +253,21 @@ def test_add_unpacks_a_local_archive_and_copy_does_not(builder: Builder, mode: s
     assert "opt/files.bin" in builder.tree(builder.build("FROM scratch\nCOPY files.bin /opt/\n"))
 
 
+def test_add_unpacks_zstandard_and_copies_what_is_compressed_and_no_archive(builder: Builder) -> None:
+    import gzip
+
+    import zstandard
+
+    _archive(builder.context / "plain.tar", "w")
+    packed = zstandard.ZstdCompressor().compress((builder.context / "plain.tar").read_bytes())
+    (builder.context / "a.tar.zst").write_bytes(packed)
+    (builder.context / "text.gz").write_bytes(gzip.compress(b"text" * 300))
+    tree = builder.tree(builder.build("FROM scratch\nADD a.tar.zst text.gz /x/\n"))
+    assert {path for path in tree if path.startswith("x/")} == {
+        "x/text.gz", "x/top", "x/top/a", "x/top/big", "x/top/hard", "x/top/link",
+    }  # fmt: skip
+
+
 def test_add_of_a_plain_file_copies_it(builder: Builder) -> None:
     builder.file("plain.tar.gz", "this is no archive")
     assert paths(builder, "FROM scratch\nADD plain.tar.gz /x/\n") == {"x": "d", "x/plain.tar.gz": "f"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamella.errors import ContextError, InputError, LamellaError, NotFound, NotSupported
+from lamella.errors import ContextError, InputError, LamellaError, MachineError, NotFound
 from lamella.oci.platform import Platform
 from lamella.store.save import Saved, save_oci_layout
 from lamella.store.store import Store
@@ -96,7 +96,8 @@ def test_an_oci_layout(builder: Builder, layout: tuple[str, str]) -> None:
         ("docker-image://missing", (NotFound, "not in the local store")),
         ("{folder}/missing", (ContextError, "base is no folder")),
         ("{folder}/f", (ContextError, "base is no folder")),
-        ("https://127.0.0.1/x.git", (NotSupported, "not fetched")),
+        ("http://127.0.0.1:9/x.git", (MachineError, "cannot be reached")),
+        ("http://127.0.0.1:9/x.tar", (MachineError, "cannot be reached")),
     ],
 )
 def test_what_cannot_be(

@@ -68,6 +68,7 @@ def test_a_repository_as_the_context(build: Call, lamella: Call, repositories: R
     ]
     assert build(url) == {}
     assert set(build(f"{url}#v1:sub")) == {"in"}
+    assert "all/.git/HEAD" in build("--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1", f"{url}#v1")
     assert set(build(f"{url}?tag=v1&subdir=sub")) == {"in"}
     for words, code in (((f"{url}#nowhere",), 2), ((f"{url}#:nowhere",), 2), (("-f", "none", url), 2)):
         done = lamella("build", *words)

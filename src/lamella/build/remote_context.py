@@ -27,10 +27,13 @@ class Fetched(NamedTuple):
     tree: Mapping[str, Entry]
 
 
-def fetch_context(address: str, make_folder: Path, cancelled: Callable[[], bool] = never) -> Fetched:
-    """A repository's files, or a folder with the one file that is behind the URL. Raises InputError, MachineError."""
+def fetch_context(
+    address: str, make_folder: Path, cancelled: Callable[[], bool] = never, *, keep_git_dir: bool = False
+) -> Fetched:
+    """A repository's files, with ``.git`` if the address or ``keep_git_dir`` says so, or a folder with the one file
+    that is behind the URL. Raises InputError, MachineError."""
     if is_git(address):
-        return _repository(address, make_folder, cancelled)
+        return _repository(address, make_folder, cancelled, keep_git_dir)
     folder = make_folder(".context")
     name = file_name(address)
     _, mtime = download_file(address, f"{folder}/{name}", cancelled)
@@ -50,14 +53,14 @@ def download_file(url: str, path: str, cancelled: Callable[[], bool] = never) ->
     return done.digest, done.mtime
 
 
-def _repository(address: str, make_folder: Path, cancelled: Callable[[], bool]) -> Fetched:
+def _repository(address: str, make_folder: Path, cancelled: Callable[[], bool], keep: bool) -> Fetched:
     from lamella.remote.git import checkout, resolve
     from lamella.remote.repository import parse_repository
 
     one = parse_repository(address)
     found = resolve(one, make_folder(".git"), cancelled)
     folder = make_folder(".checkout")
-    checkout(one, found, folder, make_folder(".git"), cancelled, keep=bool(one.keep_git_dir))
+    checkout(one, found, folder, make_folder(".git"), cancelled, keep=keep or bool(one.keep_git_dir))
     top = os.path.realpath(f"{folder}/{one.subdir}")
     if not f"{top}/".startswith(f"{os.path.realpath(folder)}/") or not os.path.isdir(top):
         where = without_credentials(address)

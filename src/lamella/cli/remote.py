@@ -19,9 +19,10 @@ _GITHUB = "github.com/"
 
 
 @contextmanager
-def read_remote(address: str, store: Store, file: str | None) -> Iterator[StdinSource]:
+def read_remote(address: str, store: Store, file: str | None, build_args: list[str]) -> Iterator[StdinSource]:
     """What is fetched is there until the end. ``file`` is ``-f``: a path in the context, or ``-`` for a Dockerfile on
-    standard input. Raises InputError, DockerfileError, ContextError, MachineError."""
+    standard input; one of ``build_args`` says whether a repository keeps its ``.git``. Raises InputError,
+    DockerfileError, ContextError, MachineError."""
     from lamella.build.remote_context import download_file, fetch_context
     from lamella.remote.address import is_git, without_credentials
 
@@ -33,8 +34,8 @@ def read_remote(address: str, store: Store, file: str | None) -> Iterator[StdinS
             return _temporary_folder(store, suffix, ends)
 
         if is_git(address):
-            folder, tree = fetch_context(address, make_folder)
-            yield StdinSource(_dockerfile(folder, tree, file, shown), tree)
+            folder, tree = fetch_context(address, make_folder, keep_git_dir=_keeps_git_dir(build_args))
+            yield StdinSource(_dockerfile(folder, tree, file, shown, "repository"), tree)
             return
         path = f"{make_folder('.download')}/file"
         download_file(address, path)
@@ -49,7 +50,13 @@ def read_remote(address: str, store: Store, file: str | None) -> Iterator[StdinS
             from lamella.build.archivecontext import unpacked_context
 
             folder, unpacked = ends.enter_context(unpacked_context(stream, store, shown))
-            yield StdinSource(_dockerfile(folder, unpacked, file, shown), unpacked)
+            yield StdinSource(_dockerfile(folder, unpacked, file, shown, "archive"), unpacked)
+
+
+def _keeps_git_dir(build_args: list[str]) -> bool:
+    """Docker's documentation, "BuildKit built-in build args"."""
+    given = dict(arg.partition("=")[::2] for arg in build_args)
+    return given.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "").lower() in ("1", "t", "true")
 
 
 def _with_scheme(address: str) -> str:
@@ -71,9 +78,9 @@ def _temporary_folder(store: Store, suffix: str, ends: ExitStack) -> str:
     return path
 
 
-def _dockerfile(folder: str, tree: Mapping[str, Entry], file: str | None, shown: str) -> DockerfileText:
+def _dockerfile(folder: str, tree: Mapping[str, Entry], file: str | None, shown: str, what: str) -> DockerfileText:
     if file != "-":
-        return dockerfile_inside(folder, tree, file, shown)
+        return dockerfile_inside(folder, tree, file, shown, what)
     from lamella.syntax.parser import decode
 
     return DockerfileText(decode(sys.stdin.buffer.read(LIMIT + 1), "-"), "-", None, folder)

@@ -89,8 +89,10 @@ def _dockerfile_alone(stream: BinaryIO, file: str | None) -> DockerfileText:
     return DockerfileText(decode(data, "-"), "-", None, None)
 
 
-def dockerfile_inside(folder: str, tree: Mapping[str, Entry], file: str | None, where: str = _WHERE) -> DockerfileText:
-    """The Dockerfile of an unpacked context. Links are followed inside of it."""
+def dockerfile_inside(
+    folder: str, tree: Mapping[str, Entry], file: str | None, where: str = _WHERE, what: str = "archive"
+) -> DockerfileText:
+    """The Dockerfile of a context that came from ``where``. Links are followed inside of it."""
     import os
 
     from lamella.build.sources import ArchiveContext, follow
@@ -108,7 +110,7 @@ def dockerfile_inside(folder: str, tree: Mapping[str, Entry], file: str | None, 
         with open(os.open(context.place(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as opened:
             return DockerfileText(decode(opened.read(), name), name, None, folder)
     raise InputError(
-        f"the context that came holds no {file or NAMES[0]}",
+        f"the {what} holds no {file or NAMES[0]}",
         where=where,
-        hint="name the Dockerfile by its path in it with -f FILE",
+        hint=f"name the Dockerfile by its path in the {what} with -f FILE",
     )

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
         from lamella.cli.remote import read_remote
         from lamella.cli.view.request import source_request
 
-        with read_remote(args.context, session.store(), args.file) as source:
+        with read_remote(args.context, session.store(), args.file, args.build_arg) as source:
             request = source_request(args, source.dockerfile)._replace(unpacked=source.tree)
             return _build(args, session, _with_options(args, request), began)
     from lamella.cli.view.request import dockerfile_request
