@@ -190,6 +190,31 @@ def test_cancelled(web: Web) -> None:
         get(web.file("/f", b"x" * 5000), cancelled=lambda: True)
 
 
+@pytest.mark.parametrize("length", [True, False])
+def test_cancelled_while_the_server_is_silent(web: Web, length: bool) -> None:
+    import threading
+
+    over, asked = threading.Event(), threading.Event()
+
+    def silent(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        if length:
+            request.send_header("Content-Length", "100")
+        request.end_headers()
+        request.wfile.write(b"x")
+        request.wfile.flush()
+        asked.set()
+        over.wait(30)
+        request.close_connection = True
+
+    web.answers["/x"] = silent
+    try:
+        with pytest.raises(Interrupted):
+            get(web.url("/x"), cancelled=asked.is_set)
+    finally:
+        over.set()
+
+
 def test_a_user_in_the_address_and_who_else_hears_of_it(web: Web) -> None:
     url = web.file("/f", b"x").replace("http://", "http://me:p%40ss@")
     get(url)

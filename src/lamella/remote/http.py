@@ -7,8 +7,10 @@ undone, no other is asked for, as Go's client does it. Source: RFC 9110; BuildKi
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
@@ -92,7 +94,8 @@ def download(
             return None
         if response.status != 200:
             raise _refused(url, response)
-        digest, size = _read(url, response, sink, limits, cancelled)
+        with _stopped_by(cancelled, response):
+            digest, size = _read(url, response, sink, limits, cancelled)
         return Download(digest, size, etag, modified)
     finally:
         response.close()
@@ -173,6 +176,26 @@ def _manager(scheme: str, host: str) -> urllib3.PoolManager:
     return urllib3.ProxyManager(proxy, proxy_headers=headers)
 
 
+@contextmanager
+def _stopped_by(cancelled: Callable[[], bool], response: BaseHTTPResponse) -> Iterator[None]:
+    """A read that waits for a silent server ends when somebody cancels."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            if cancelled():
+                response.shutdown()
+                return
+
+    watcher = threading.Thread(target=watch, name="watch the download", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
 def _read(
     url: str,
     response: BaseHTTPResponse,
@@ -206,6 +229,8 @@ def _read(
     except TimedOut:
         raise _stalled(url, size) from None
     except (HTTPError, OSError) as error:
+        if cancelled():
+            raise Interrupted("the download was cancelled") from None
         if isinstance(error, OSError) and not isinstance(error, (ConnectionError, HTTPError)):
             raise  # of the sink
         raise MachineError(
@@ -214,6 +239,8 @@ def _read(
             hint="try again; if it stays so, the server or a proxy on the way cuts it",
             code="download-cut",
         ) from None
+    if cancelled():  # what looks like the end may be that
+        raise Interrupted("the download was cancelled")
     return state.hexdigest(), size
 
 
