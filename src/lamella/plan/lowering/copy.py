@@ -13,7 +13,7 @@ from lamella.plan.step import CopyStep, InlineFile, Source, SourceContext
 from lamella.syntax.instructions import Add, Copy
 
 # Expressions are compiled when they are first needed: start-up time is a feature.
-_SCP_STYLE = r"(?:[A-Za-z0-9_.-]+@)[A-Za-z0-9.-]+:(?!//).+"
+_SCP_STYLE = r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:(?!//).+"
 
 
 def lower_copy(lowering: Lowering, instruction: Copy) -> None:
@@ -107,6 +107,6 @@ def _relative(path: str, parents: bool) -> str:
 
 def is_remote(source: str) -> bool:
     """Whether ADD fetches it: a URL, or a git repository. ``github.com/x/y`` without a scheme is a local path."""
-    if source.startswith(("http://", "https://", "git://", "ssh://", "git@")):
+    if source.startswith(("http://", "https://", "git://", "ssh://")):
         return True
     return "@" in source and re.fullmatch(_SCP_STYLE, source) is not None
