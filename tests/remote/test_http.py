@@ -7,6 +7,7 @@ import hashlib
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -245,10 +246,12 @@ def test_what_is_no_address(url: str) -> None:
     assert refused(LamellaError, url).exit_code in (2, 3)
 
 
-def test_certificates_are_verified(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_verified(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require: Callable[[str], str]
+) -> None:
     key, cert = tmp_path / "key", tmp_path / "cert"
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-nodes"]
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *subject]
+    make = [require("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *subject]
     subprocess.run([*make, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
