@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,167 @@ def draw_tree() -> Callable[[st.DataObject], dict[str, Entry]]:
         return tree
 
     return draw
+
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class WebServer:
+    """A web server on loopback that does what a test tells it to. ``answers`` by path; ``asked`` are (path, headers) of
+    all requests so far."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.other: Answer = lambda request: request.send_error(404)
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+                outer.answers.get(self.path.partition("?")[0], outer.other)(self)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return self.server.server_address[1]
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def file(self, path: str, content: bytes, **headers: str) -> str:
+        """Serves ``content``; a request that names its ETag is told that nothing has changed. Returns the URL."""
+
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            tag = headers.get("ETag")
+            time = headers.get("Last-Modified")
+            same = (tag and request.headers.get("If-None-Match") == tag) or (
+                time and request.headers.get("If-Modified-Since") == time
+            )
+            request.send_response(304 if same else 200)
+            for name, value in headers.items():
+                request.send_header(name, value)
+            request.send_header("Content-Length", "0" if same else str(len(content)))
+            request.end_headers()
+            if not same:
+                request.wfile.write(content)
+
+        self.answers[path] = answer
+        return self.url(path)
+
+    def redirect(self, path: str, target: str, status: int = 302) -> str:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            request.send_response(status)
+            request.send_header("Location", target)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+
+        self.answers[path] = answer
+        return self.url(path)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    server = WebServer()
+    yield server
+    server.close()
+
+
+class Repositories:
+    """Git repositories in a folder, served by git's own program over HTTP."""
+
+    def __init__(self, folder: Path, web: WebServer, program: str) -> None:
+        self.folder = folder
+        self.web = web
+        self._program = program
+        folder.mkdir()
+        web.other = self._answer
+
+    def git(self, name: str, *words: str, **environment: str) -> str:
+        """In the work tree of ``name``."""
+        identity = {f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ALLOW_PROTOCOL": "file:http"}
+        done = subprocess.run(
+            [self._program, "-c", "init.defaultBranch=main", *words],
+            cwd=self.folder / name,
+            env={**os.environ, **identity, **alone, **environment},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode().strip()
+
+    def commit(self, name: str, **files: str) -> str:
+        """A commit with these files (``__`` in a name is ``/``) on what is there; returns its name."""
+        folder = self.folder / name
+        if not folder.exists():
+            folder.mkdir()
+            self.git(name, "init", "--quiet")
+            self.git(name, "config", "http.receivepack", "false")
+        for path, content in files.items():
+            target = folder / path.replace("__", "/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content)
+        self.git(name, "add", "--all")
+        self.git(name, "commit", "--quiet", "--allow-empty", "--message", "one")
+        return self.git(name, "rev-parse", "HEAD")
+
+    def url(self, name: str) -> str:
+        return self.web.url(f"/{name}.git")
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        path, _, query = request.path.partition("?")
+        length = int(request.headers.get("Content-Length", 0))
+        headers = {
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(
+            [self._program, "http-backend"],
+            input=request.rfile.read(length),
+            env={
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(self.folder),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path.replace(".git/", "/.git/", 1),
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": request.command,
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                **{name: value for name, value in headers.items() if value},
+            },
+            capture_output=True,
+            check=True,
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        request.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
+            request.send_header(name, value)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+
+@pytest.fixture
+def repositories(tmp_path: Path, web: WebServer, require: Callable[[str], str]) -> Repositories:
+    return Repositories(tmp_path / "repositories", web, require("git"))

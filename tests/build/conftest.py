@@ -36,7 +36,8 @@ class Builder:
         return target
 
     def build(self, text: str, **options: Any) -> BuildResult:
-        request = BuildRequest(context=str(self.context), text=text, name="Dockerfile", **options)
+        options.setdefault("context", str(self.context))
+        request = BuildRequest(text=text, name="Dockerfile", **options)
         self.events = []
         return build(request, self.store, self.events.append)
 

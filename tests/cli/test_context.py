@@ -82,6 +82,14 @@ def test_text(context: Path, lamella: Call, monkeypatch: pytest.MonkeyPatch) -> 
     assert result.err == ""
 
 
+def test_parents_use_what_they_keep(context: Path, lamella: Call) -> None:
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY --parents src/./**/*.c docs/ /x/\n")
+    used = lamella("context", "--unused", str(context)).out
+    assert "src/lib/x.h" in used
+    assert "src/main.c" not in used
+    assert "docs/x.html" not in used
+
+
 def test_unused(context: Path, lamella: Call) -> None:
     result = lamella("context", "--unused", str(context))
     rows = [line.split() for line in result.out.splitlines()]

@@ -179,7 +179,9 @@ def test_import(lamella: Lamella, rootfs: Path, monkeypatch: pytest.MonkeyPatch)
     assert (found["Created"], found["Comment"]) == ("2023-11-14T22:13:20Z", "a base")
     again = lamella("import", "-m", "a base", "--platform", "linux/arm64", str(rootfs))
     assert again.out == done.out
-    assert lamella("import", "--platform", "vax", str(rootfs)).code == 0  # an architecture is a word
+    assert (
+        lamella("import", "--platform", "linux/vax", str(rootfs)).code == 0
+    )  # behind an os any word is an architecture
 
 
 def test_import_with_changes(lamella: Lamella, rootfs: Path) -> None:

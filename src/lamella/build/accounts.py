@@ -13,19 +13,26 @@ _LIMIT = 4 << 20  # a passwd file larger than this is no passwd file
 
 
 def resolve_owner(machine: Machine, level: Level | None, spec: str, what: str, where: str) -> tuple[int, int]:
-    """uid and gid for ``user[:group]`` as Docker gives them to files: a bare number is the group too.
+    """uid and gid for ``user[:group]`` as Docker gives them to files: a bare number is the group too, and ``root`` is 0
+    whatever the image says.
 
     Raises DockerfileError with ``where`` for a name that the image does not know; ``what`` begins its message."""
     from lamella.runtime.users import resolve_user
 
+    spec = ":".join("0" if part == "root" else part for part in spec.split(":", 1))
     try:
-        if spec.isascii() and spec.isdigit():
+        if is_number(spec):
             account = resolve_user(f"{spec}:{spec}", lambda path: None)
         else:
             account = resolve_user(spec, lambda path: read_image_file(machine, level, path))
     except LamellaError as error:
         raise DockerfileError(f"{what}: {error.message}", where=where, hint=error.hint) from None
     return account.uid, account.gid
+
+
+def is_number(text: str) -> bool:
+    """Whether a user or group is given by its number; Python would take other digits, too."""
+    return text.isascii() and text.isdigit()
 
 
 def read_image_file(machine: Machine, level: Level | None, path: str) -> bytes | None:

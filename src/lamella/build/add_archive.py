@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from lamella.build.machine import Machine
-from lamella.build.placement import Placement
+from lamella.build.placement import Ownership, Placement
 from lamella.build.sources import CopySource, follow
 from lamella.errors import ImageInvalid, LamellaError
 from lamella.filetree import entry as kinds
@@ -39,7 +39,7 @@ def add_archive(machine: Machine, placement: Placement, path: str, destination: 
     """Places the archive's members below ``destination``, links in their paths resolved inside of it. Raises
     ImageInvalid for a hostile or broken archive, ContextError for a place that is taken."""
     top = follow(placement.lookup, destination)
-    placement.make_folders(top)
+    placement.make_folders(top, placement.ownership._replace(mode=None))
     prefix = top + "/" if top else ""
 
     def lookup(inside: str) -> Entry | None:
@@ -52,7 +52,7 @@ def add_archive(machine: Machine, placement: Placement, path: str, destination: 
         parent = follow(lookup, folder)
         if parent != folder and lookup(parent) is None:
             raise placement.clash(prefix + folder, "leads nowhere")
-        placement.make_folders(prefix + parent if parent else top)
+        placement.make_folders(prefix + parent if parent else top, Ownership(0, 0))
         target = f"{parent}/{name}" if parent else name
         link = prefix + follow(lookup, entry.link, last=False) if entry.kind == kinds.HARDLINK else entry.link
         placement.add_member(entry._replace(path=prefix + target, link=link), data, spooled)

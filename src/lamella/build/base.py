@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lamella.build.layering import MadeLayer
 from lamella.build.level import Level
-from lamella.build.machine import Machine
 from lamella.errors import ImageInvalid, LamellaError, NotFound
 from lamella.oci.config import HistoryEntry
 from lamella.oci.image import Image
-from lamella.plan.stage import StageState
+from lamella.oci.platform import Platform
+from lamella.plan.stage import StageState, Warning_
+from lamella.store.store import Store
+
+Warn = Callable[[Warning_], None]
 
 
 class Base(NamedTuple):
@@ -26,10 +30,12 @@ class Base(NamedTuple):
     shared: bool = False
 
 
-def open_image(machine: Machine, reference: str, where: str) -> Image:
-    """An image of the local store. Raises NotFound with ``where`` and what can be done."""
+def open_image(store: Store, reference: str, where: str, platform: Platform, warn: Warn) -> Image:
+    """An image of the local store, for ``platform`` where it comes for several; one that comes for another alone is
+    taken, and ``warn`` told. Raises NotFound with ``where`` and what can be done."""
+    images = store.images
     try:
-        stored = machine.store.images.resolve(reference)
+        stored = images.resolve(reference)
     except NotFound as error:
         raise NotFound(
             f"the base image {reference!r} is not in the local store",
@@ -41,6 +47,20 @@ def open_image(machine: Machine, reference: str, where: str) -> Image:
     except LamellaError as error:
         error.where = f"{where} ({error.where})" if error.where else where
         raise
+    try:
+        stored = images.at_platform(stored, platform)
+    except NotFound:
+        offered = images.platforms(stored)
+        if len(offered) > 1:
+            raise NotFound(
+                f"the image {reference!r} is not in the local store for {platform}",
+                where=where,
+                detail=f"it is there for {', '.join(map(str, offered))}",
+                hint=f"build for one of these, for example --platform {offered[0]}",
+                code="missing-platform",
+            ) from None
+        message = f"{reference} is {stored.platform}, the build is for {platform}"
+        warn(Warning_(where, message, "InvalidBaseImagePlatform"))
     return stored.image
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from lamella.build.sources import ContextSource, CopySource, follow
+from lamella.build.selection import Patterns, select
+from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, follow
 from lamella.errors import ContextError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.plan.glob import has_magic, match
-from lamella.plan.ignore import IgnoreFile, parse_ignore
+from lamella.plan.ignore import IgnoreFile, parse_patterns
 
 #: what makes a path a pattern that may match nothing
 WILDCARDS = frozenset("*?[")
@@ -25,30 +26,29 @@ class Found(NamedTuple):
     name: str  # its last name as written, before symlinks
     entry: Entry
     below: tuple[Entry, ...]
+    passed: frozenset[str] = frozenset()  # of ``below``, the folders that no pattern names (see selection.py)
 
 
 def find_sources(
-    source: CopySource, patterns: tuple[str, ...], excludes: tuple[str, ...], where: str
+    source: CopySource, patterns: tuple[str, ...], excludes: tuple[str, ...], where: str, *, parents: bool = False
 ) -> tuple[Found, ...]:
-    """What the patterns name, in their order; one with wildcards may match nothing (see :func:`unmatched`). Raises
-    ContextError with ``where`` for a path that is not there."""
-    exclude = parse_ignore("\n".join(excludes), "--exclude") if excludes else None
+    """What the patterns name, in their order; one with wildcards may match nothing (see :func:`unmatched`). With
+    ``parents`` each find is the folder that the kept part of the paths begins in. A ``..`` above the root is the root.
+    Raises ContextError with ``where`` for a path that is not there."""
+    exclude = parse_patterns(excludes, where) if excludes else None
     found: list[Found] = []
     for pattern in patterns:
-        clean = posixpath.normpath("/" + pattern).lstrip("/")
-        if ".." in pattern.split("/") and _leaves_root(pattern):
-            raise ContextError(
-                f"{pattern!r} lies outside the build context",
-                where=where,
-                hint="COPY and ADD see only what is below the build context; build from a higher folder with -f",
-                code="outside-context",
-            )
-        start = _fixed_start(clean)
-        if start is not None and source.lookup(follow(source.lookup, start)) is None:
-            raise _nothing_found(source, pattern, start, where)
-        paths = list(_expand(source, clean)) if has_magic(clean) else [clean]
-        matched = [one for path in paths if (one := _find_one(source, pattern, path, exclude, where)) is not None]
-        if not matched and start is None:
+        if parents:
+            found += _find_with_parents(source, pattern, exclude, where)
+            continue
+        clean = _cleaned(pattern)
+        matched = [
+            one
+            for path in _places(source, pattern, clean, where)
+            if (one := _find_one(source, pattern, path, Patterns(None, exclude), where)) is not None
+        ]
+        left_out = exclude is not None and exclude.decide(clean).ignored
+        if not matched and not left_out and _fixed_start(clean) is None:
             raise _nothing_found(source, pattern, clean, where)
         found += matched
     return tuple(found)
@@ -56,15 +56,43 @@ def find_sources(
 
 def find_exactly(source: CopySource, path: str, where: str) -> Found:
     """What a path that is no pattern names. Raises ContextError with ``where`` for one that is not there."""
-    found = _find_one(source, path, path, None, where)
+    found = _find_one(source, path, path, Patterns(), where)
     if found is None:
         raise _nothing_found(source, path, path, where)
     return found
 
 
-def unmatched(patterns: tuple[str, ...], found: tuple[Found, ...]) -> tuple[str, ...]:
+def _find_with_parents(source: CopySource, pattern: str, exclude: IgnoreFile | None, where: str) -> list[Found]:
+    """``--parents``: all below the part before ``/./``, or below the root, that the rest of the pattern names, links
+    not followed. Source: the Dockerfile reference, "COPY --parents"."""
+    head, pivot, tail = pattern.partition("/./")
+    head, tail = (_cleaned(head), _cleaned(tail)) if pivot else ("", _cleaned(pattern))
+    whole = f"{head}/{tail}".strip("/")
+    for path in (head, whole):
+        if _fixed_start(path) is None and source.lookup(follow(source.lookup, path)) is None:
+            raise _nothing_found(source, pattern, path, where)
+    include = parse_patterns((tail,), where) if tail else None
+    patterns = Patterns(include, exclude)
+    found = (_find_one(source, pattern, path, patterns, where) for path in _places(source, head, head, where))
+    return [one for one in found if one is not None]
+
+
+def _cleaned(pattern: str) -> str:
+    return posixpath.normpath("/" + pattern).lstrip("/")
+
+
+def _places(source: CopySource, pattern: str, clean: str, where: str) -> Iterable[str]:
+    """The paths that a pattern without ``--parents`` may mean; the folder of its wildcards must be there."""
+    start = _fixed_start(clean)
+    if start is not None and source.lookup(follow(source.lookup, start)) is None:
+        raise _nothing_found(source, pattern, start, where)
+    return list(_expand(source, clean)) if has_magic(clean) else [clean]
+
+
+def unmatched(patterns: tuple[str, ...], found: tuple[Found, ...], *, parents: bool = False) -> tuple[str, ...]:
     """The patterns that came to nothing."""
-    return tuple(pattern for pattern in patterns if all(one.pattern != pattern for one in found))
+    matched = {one.pattern for one in found if one.below or not parents or one.entry.kind != kinds.DIRECTORY}
+    return tuple(pattern for pattern in patterns if pattern not in matched)
 
 
 def _fixed_start(pattern: str) -> str | None:
@@ -74,7 +102,8 @@ def _fixed_start(pattern: str) -> str | None:
     return None if wild is None else "/".join(parts[:wild])
 
 
-def _leaves_root(pattern: str) -> bool:
+def leaves_root(pattern: str) -> bool:
+    """Whether a ``..`` in it has nowhere to lead: it is dropped, as Docker does."""
     depth = 0
     for part in pattern.split("/"):
         depth += -1 if part == ".." else part not in ("", ".")
@@ -93,12 +122,23 @@ def _nothing_found(source: CopySource, pattern: str, clean: str, where: str) -> 
             hint=f"take the pattern out of the ignore file, or add a line '!{clean}' at its end",
             code="ignored-source",
         )
+    if leaves_root(pattern):
+        return ContextError(
+            f"{pattern!r} lies outside the build context",
+            where=where,
+            hint="COPY and ADD see only what is below the build context; build from a higher folder with -f",
+            code="outside-context",
+        )
     what = f"{pattern!r}: {clean!r} does not exist" if has_magic(pattern) else f"{pattern!r} does not exist"
     return ContextError(f"{what} {_in_what(source)}", where=where, hint=_near_miss(source, clean))
 
 
 def _in_what(source: CopySource) -> str:
-    return "in the build context" if isinstance(source, ContextSource) else "in the source's file system"
+    return "in the build context" if _is_context(source) else "in the source's file system"
+
+
+def _is_context(source: CopySource) -> bool:
+    return isinstance(source, ContextSource | ArchiveContext)
 
 
 def _near_miss(source: CopySource, path: str) -> str:
@@ -106,14 +146,18 @@ def _near_miss(source: CopySource, path: str) -> str:
 
     parent, _, name = path.rpartition("/")
     close = difflib.get_close_matches(name, source.names(parent), n=1)
+    if close == [name]:
+        return "it is there, but is a socket: no layer can hold one"
     if close:
         return f"did you mean {posixpath.join(parent, close[0])!r}?"
-    if isinstance(source, ContextSource):
+    if isinstance(source, NoContext):
+        return "the Dockerfile came alone, so its build context is empty: lamella build -f Dockerfile FOLDER gives one"
+    if _is_context(source):
         return "paths are relative to the build context, not to the Dockerfile"
     return "paths are relative to the root of what --from names"
 
 
-def _find_one(source: CopySource, pattern: str, path: str, exclude: IgnoreFile | None, where: str) -> Found | None:
+def _find_one(source: CopySource, pattern: str, path: str, patterns: Patterns, where: str) -> Found | None:
     resolved = follow(source.lookup, path)
     entry = source.lookup(resolved)
     if entry is None:
@@ -127,53 +171,29 @@ def _find_one(source: CopySource, pattern: str, path: str, exclude: IgnoreFile |
         return None
     name = posixpath.basename(path)
     if entry.kind != kinds.DIRECTORY:
-        if exclude is not None and exclude.decide(path).ignored:
+        if patterns.exclude is not None and patterns.exclude.decide(path).ignored:
             return None
         return Found(pattern, resolved, name, entry, ())
-    below: list[Entry] = []
-    _walk(source, resolved, exclude, resolved, below)
-    if not below and source.is_left_out(resolved):
+    selection = select(source, resolved, patterns)
+    if not selection.entries and source.is_left_out(resolved):
         return None
-    return Found(pattern, resolved, name, entry, tuple(below))
-
-
-def _walk(source: CopySource, folder: str, exclude: IgnoreFile | None, top: str, into: list[Entry]) -> None:
-    """Everything below ``folder``, parents first; a left-out folder appears only when something below it is in."""
-    prefix = folder + "/" if folder else ""
-    for name in source.names(folder):
-        path = prefix + name
-        entry = source.lookup(path)
-        if entry is None:
-            continue
-        hidden = exclude is not None and exclude.decide(path[len(top) + 1 if top else 0 :]).ignored
-        if entry.kind != kinds.DIRECTORY:
-            if not hidden:
-                into.append(entry)
-            continue
-        hidden = hidden or source.is_left_out(path)
-        into.append(entry)
-        before = len(into)
-        _walk(source, path, exclude, top, into)
-        if hidden and len(into) == before:
-            into.pop()
+    return Found(pattern, resolved, name, entry, *selection)
 
 
 def _expand(source: CopySource, pattern: str) -> Iterator[str]:
-    """Paths that match a pattern part by part, in order of name."""
+    """Paths that match a pattern part by part, in order of name. From the first wildcard on no link is followed."""
     parts = pattern.split("/")
+    first = next(at for at, part in enumerate(parts) if has_magic(part))
 
     def descend(folder: str, rest: list[str]) -> Iterator[str]:
-        if not rest:
-            yield folder
-            return
         prefix = folder + "/" if folder else ""
-        if not has_magic(rest[0]):
-            if source.lookup(follow(source.lookup, prefix + rest[0])) is not None:
-                yield from descend(prefix + rest[0], rest[1:])
-            return
-        where_to = follow(source.lookup, folder)
-        for name in source.names(where_to):
+        for name in source.names(folder):
             if match(rest[0], name):
-                yield from descend(prefix + name, rest[1:])
+                if len(rest) == 1:
+                    yield prefix + name
+                    continue
+                entry = source.lookup(prefix + name)
+                if entry is not None and entry.kind == kinds.DIRECTORY:
+                    yield from descend(prefix + name, rest[1:])
 
-    return descend("", parts)
+    return descend(follow(source.lookup, "/".join(parts[:first])), parts[first:])

@@ -8,43 +8,44 @@ import time
 from collections.abc import Mapping
 
 from lamella.build.allowed import check_allowed
-from lamella.build.base import Base, base_of_image, image_level, open_image
+from lamella.build.base import Base, base_of_image, image_level
 from lamella.build.filedigests import FileDigests
 from lamella.build.layering import layered
 from lamella.build.level import Level
 from lamella.build.machine import Machine
+from lamella.build.named import IMAGE, base_of_folder, check_folder, is_folder, is_remote, open_named_image
+from lamella.build.output import deliver, makes_image
 from lamella.build.request import BuildRequest, BuildResult
-from lamella.build.sources import ContextSource, CopySource, TreeSource
+from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
 from lamella.build.work import Work
-from lamella.errors import ContextError, DockerfileError, Interrupted, NotSupported
-from lamella.events import Emit, ImageWritten, Note, ignore
+from lamella.errors import AnswerNo, ContextError, DockerfileError, Interrupted
+from lamella.events import Emit, Note, ignore
 from lamella.image.assemble import assemble
-from lamella.oci.platform import normalize_platform
+from lamella.oci.image import Image
+from lamella.oci.platform import Platform, normalize_platform
+from lamella.oci.reference import short_name
 from lamella.plan.graph import plan_document
 from lamella.plan.ignore import IgnoreFile, parse_ignore
 from lamella.plan.lower import lower_stage
-from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage
+from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage, StageState, Warning_
 from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.store.store import Store
 from lamella.syntax.parser import parse
-
-IMAGE_PREFIX = "docker-image://"
 
 
 def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResult:
     """Builds and stores the image. Raises LamellaError of every kind; the store is whole whatever happens."""
     started = time.perf_counter()
     plan = plan_request(request)
-    for warning in plan.warnings:
-        emit(Note("warning", warning.message, warning.where))
     enter_private_mounts_if_root()
     machine = make_machine(request, store, emit)
     try:
         stages = Stages(request, plan, machine)
+        stages.warn()
         result = _finish(request, plan, machine, stages.run(), started)
-        return result._replace(looked_at=stages.looked_at())
+        return result._replace(looked_at=stages.looked_at(), asked_elsewhere=machine.asked_elsewhere)
     except KeyboardInterrupt:
         machine.abandon()
         raise
@@ -98,6 +99,38 @@ class Stages:
         self._guard = threading.Lock()
         self._sources: dict[Source, CopySource] = {}
         self._digests: list[FileDigests] = []
+        self._warned: dict[Warning_, None] = {}
+        self._warning = threading.Lock()
+
+    def warn(self) -> None:
+        """Says what is odd in the plan. Where ``# check=error=true`` says so, looks at every stage before anything is
+        built, and raises AnswerNo when there is a warning that has a rule's name."""
+        for warning in self._plan.warnings:
+            self._warn(warning)
+        if self._plan.checks.error:
+            self._lower_all()
+            refuse_warnings([warning for warning in self._warned if warning.rule])
+
+    def _warn(self, warning: Warning_) -> None:
+        with self._warning:
+            if warning in self._warned or self._plan.checks.skips(warning.rule):
+                return
+            self._warned[warning] = None
+        self._machine.emit(Note("warning", warning.text, warning.where))
+
+    def _lower_all(self) -> None:
+        states: dict[int, StageState | None] = {}
+        for number in self._plan.order:
+            stage = self._plan.stages[number]
+            state = None
+            if isinstance(stage.base, BaseStage):
+                state = states[stage.base.number]
+            elif isinstance(stage.base, BaseImage) and not is_folder(self._named(stage.base.reference)[1]):
+                state = self.base(stage).state
+            lowered = lower_stage(self._plan, stage, state)
+            states[number] = lowered.state
+            for warning in lowered.warnings:
+                self._warn(warning)
 
     def run(self) -> dict[int, StageResult]:
         """Results by stage number. On an error or Ctrl-C all other stages are cancelled first."""
@@ -164,17 +197,25 @@ class Stages:
         base = self.base(stage)
         lowered = lower_stage(self._plan, stage, base.state)
         for warning in lowered.warnings:
-            self._machine.emit(Note("warning", warning.message, warning.where))
-        work = Work(
+            self._warn(warning)
+        check_allowed(lowered.steps, self._request)
+        return build_stage(self._work(stage, base.state), lowered, base)
+
+    def _work(self, stage: Stage, state: StageState | None) -> Work:
+        """``state`` is what the stage stands on."""
+        return Work(
             self._machine,
             lambda source, where: self.open_source(source, where, stage.number),
-            use_cache=not self._request.no_cache,
+            use_cache=not self._runs_again(stage),
             network=self._request.network,
+            platform=state.platform if state is not None else self._plan.options.target_platform,
             secrets=self._request.secrets,
             agents=self._request.ssh,
         )
-        check_allowed(lowered.steps, self._request)
-        return build_stage(work, lowered, base)
+
+    def _runs_again(self, stage: Stage) -> bool:
+        named = {name.lower() for name in self._request.no_cache_stages}
+        return self._request.no_cache or stage.name in named or str(stage.number) in named
 
     def base(self, stage: Stage) -> Base:
         """What the stage stands on; waits for it. Raises NotFound for an image that the store does not hold."""
@@ -187,27 +228,24 @@ class Stages:
                     below.level, below.state, below.history, below.created, below.base.image, below.made, standing > 1
                 )
             case BaseImage(reference):
-                image = open_image(self._machine, self._named(reference, where), where)
-                wanted = stage.platform or self._plan.options.target_platform
-                if not image.config.platform.matches(wanted):
-                    message = f"{reference} is {image.config.platform}, the build is for {wanted}"
-                    self._machine.emit(Note("warning", message, where))
-                return base_of_image(image, where)
+                named = self._named(reference)
+                if is_folder(named[1]):
+                    return base_of_folder(
+                        self._work(stage, None)._replace(step=f"{stage.number}.base"), named[0], where
+                    )
+                return base_of_image(self._image(named, stage.platform, where), where)
             case _:
                 return Base(None, None)
 
-    def _named(self, reference: str, where: str) -> str:
-        """A ``--build-context`` may stand in for an image."""
-        value = dict(self._request.named_contexts).get(reference)
-        if value is None:
-            return reference
-        if not value.startswith(IMAGE_PREFIX):
-            raise NotSupported(
-                f"the build context {reference!r} is used as a base image and is no image",
-                where=where,
-                hint=f"write --build-context {reference}={IMAGE_PREFIX}NAME",
-            )
-        return value.removeprefix(IMAGE_PREFIX)
+    def _named(self, reference: str) -> tuple[str, str]:
+        """An image's name, and what it stands for: a ``--build-context``, or itself."""
+        named = dict(self._request.named_contexts)
+        name = short_name(reference) if named else reference
+        return name, named.get(name, IMAGE + reference)
+
+    def _image(self, named: tuple[str, str], platform: Platform | None, where: str) -> Image:
+        wanted = platform or self._plan.options.target_platform
+        return open_named_image(self._machine.store, named, wanted, where, self._warn)
 
     def open_source(self, source: Source, where: str, reader: int) -> CopySource:
         """What COPY in stage ``reader`` reads from, made once; waits for a stage."""
@@ -224,36 +262,63 @@ class Stages:
                     case SourceImage(reference):
                         self._sources[source] = self._named_source(reference, where)
                     case SourceContext(""):
-                        self._sources[source] = self._context(self._request.context, where)
+                        self._sources[source] = self._main_context()
                     case SourceContext(name):
                         self._sources[source] = self._named_source(name, where)
             return self._sources[source]
 
-    def _named_source(self, name: str, where: str) -> CopySource:
-        value = dict(self._request.named_contexts).get(name, IMAGE_PREFIX + name)
-        if value.startswith(IMAGE_PREFIX):
-            image = open_image(self._machine, value.removeprefix(IMAGE_PREFIX), where)
-            return self._tree_source(image_level(image, where))
-        return self._context(value, where)
+    def _named_source(self, reference: str, where: str) -> CopySource:
+        name, value = self._named(reference)
+        if is_remote(value):
+            return self._fetched(value)
+        if is_folder(value):
+            check_folder(name, value, where)
+            return self._context(value)
+        image = self._image((name, value), None, where)
+        return self._tree_source(image_level(image, where))
+
+    def _fetched(self, address: str) -> CopySource:
+        """A context from elsewhere."""
+        from lamella.build.remote_context import fetch_context
+
+        machine = self._machine
+        machine.asked_elsewhere = True
+        folder, tree = fetch_context(address, machine.temporary_folder, machine.cancelled.is_set)
+        return ArchiveContext(tree, lambda: folder)
 
     def _tree_source(self, level: Level | None) -> TreeSource:
         machine = self._machine
         return TreeSource(machine.tree(level), lambda: machine.view(level), lambda: machine.workspace(level))
 
-    def _context(self, folder: str | None, where: str) -> ContextSource:
+    def _main_context(self) -> CopySource:
+        folder, tree = self._request.context, self._request.unpacked
         if folder is None:
-            raise ContextError(
-                "this build has no context, and the instruction reads from it",
-                where=where,
-                hint="give a folder: lamella build -f Dockerfile FOLDER",
-            )
-        root = os.path.abspath(folder)
-        if not os.path.isdir(root):
+            return NoContext(lambda: self._machine.view(None))
+        if tree is not None:
+            return ArchiveContext(tree, lambda: folder)
+        if not os.path.isdir(folder):
             raise ContextError("the build context is not a folder", where=folder)
+        return self._context(folder)
+
+    def _context(self, folder: str) -> ContextSource:
+        root = os.path.abspath(folder)
         digests = FileDigests(self._machine.store.digests, root)
         self._digests.append(digests)
         dockerfile = self._request.dockerfile if folder == self._request.context else None
         return ContextSource(root, read_ignore_file(root, dockerfile), digests)
+
+
+def refuse_warnings(warnings: list[Warning_]) -> None:
+    """Raises AnswerNo where there are any, in order of line."""
+    if warnings:
+        warnings.sort(key=lambda warning: int(warning.where.rpartition(":")[2]))
+        raise AnswerNo(
+            f"the build stops at its warnings, of {', '.join(sorted({warning.rule for warning in warnings}))}",
+            where=warnings[0].where,
+            detail="\n".join(f"{warning.where}: {warning.text}" for warning in warnings),
+            hint="mend them, or name the rules that do not matter: # check=skip=RULE;error=true",
+            code="checks",
+        )
 
 
 def ignore_candidates(root: str, dockerfile: str | None) -> tuple[str, ...]:
@@ -284,18 +349,18 @@ def _finish(
         layers,
         target.state.config,
         history[len(base.config.history) if base is not None else 0 :],
-        platform=target.state.platform,
+        platform=request.platform or target.state.platform,
         created=target.created,
         annotations=request.annotations,
     )
-    stored = machine.store.images.put(image.manifest.raw, image.config.raw, request.tags)
-    machine.emit(ImageWritten(str(image.manifest.digest), str(image.config.image_id), request.tags))
+    names = deliver(request, machine, image, target.level)
     reports = tuple(report for number in plan.order for report in results[number].reports)
     return BuildResult(
-        stored.descriptor,
+        image.manifest.descriptor._replace(platform=image.config.platform),
         image.config,
-        request.tags,
+        names,
         reports,
         time.perf_counter() - started,
         plan.warnings,
+        is_image=makes_image(request.outputs),
     )

@@ -52,7 +52,7 @@ class _Chosen(NamedTuple):
 
 def made_layer(step: Step, position: int, *, shared: bool) -> MadeLayer:
     """COPY --link asks for a layer of its own, so that others may have it too."""
-    return MadeLayer(position, _kind(step), step.info.begins_layer, shared, isinstance(step, CopyStep) and step.link)
+    return MadeLayer(position, _kind(step), step.info.begins_layer, shared, isinstance(step, CopyStep) and step.linked)
 
 
 def _kind(step: Step) -> str:

@@ -17,6 +17,8 @@ from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.image import LayerRef
 from lamella.snapshot.protocol import Snapshot, Snapshotter, Workspace
+from lamella.store.disk import disk_errors
+from lamella.store.lease import remove_any
 from lamella.store.store import Store
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Machine:
         self._runner: Runner | None = None
         self._views: dict[Level | None, str] = {}
         self._packing: list[Task[LayerRef]] = []
+        #: whether something beside files decided what came out: the answer of a server
+        self.asked_elsewhere = False
 
     @property
     def made_at(self) -> int:
@@ -151,11 +155,24 @@ class Machine:
 
     def spool(self, content: BinaryIO) -> str:
         """Writes a stream to a temporary file that goes with the build; returns its path."""
-        path = self.store.temporary_path(".spool")
-        self._open.callback(_remove, path)
+        path = self.temporary_file(".spool")
         with open(path, "xb") as file:
             while chunk := content.read(1 << 20):
                 file.write(chunk)
+        return path
+
+    def temporary_folder(self, suffix: str) -> str:
+        """An empty folder that goes with the build."""
+        path = self.store.temporary_path(suffix)
+        with disk_errors(path, "make a temporary folder"):
+            os.mkdir(path)
+        self._open.callback(remove_any, path)
+        return path
+
+    def temporary_file(self, suffix: str) -> str:
+        """A path for a file that goes with the build."""
+        path = self.store.temporary_path(suffix)
+        self._open.callback(_remove, path)
         return path
 
     def pack(

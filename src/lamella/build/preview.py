@@ -10,6 +10,7 @@ from lamella.build.engine import Stages, make_machine, plan_request
 from lamella.build.level import Level, stack
 from lamella.build.machine import Machine
 from lamella.build.request import BuildRequest
+from lamella.build.sources import CopySource
 from lamella.build.stage_build import StageResult, execute_step
 from lamella.build.work import NotBuilt, Work
 from lamella.errors import LamellaError, NotFound
@@ -69,13 +70,7 @@ class _KnownStages(Stages):
         lowered = lower_stage(self._plan, stage, base.state)
         sizes: dict[int, int] = {}
         level = base.level
-        work = Work(
-            self._machine,
-            lambda source, where: self.open_source(source, where, stage.number),
-            use_cache=True,
-            network="default",
-            only_cached=True,
-        )
+        work = self._work(stage, base.state)
         complete = base_known
         if base_known:
             level, complete = _walk(work, lowered, level, sizes)
@@ -91,9 +86,15 @@ class _KnownStages(Stages):
             lambda: self._machine.tree(base.level),
         )
 
+    def _work(self, stage: Stage, state: StageState | None) -> Work:
+        return super()._work(stage, state)._replace(use_cache=True, network="default", only_cached=True)
+
     def _unbuilt_base(self, stage: Stage) -> Base:
         """The config that a stage which is not built yet will hand on; its layers cannot be known."""
         return Base(None, self._states.get(stage.base.number) if isinstance(stage.base, BaseStage) else None)
+
+    def _fetched(self, address: str) -> CopySource:
+        raise NotBuilt
 
     def result(self, number: int) -> StageResult:
         if number not in self._results:

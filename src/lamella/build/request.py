@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import stat_result
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from lamella.filetree.entry import Entry
 from lamella.oci.config import ImageConfig
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.image import LayerRef
+from lamella.oci.mediatype import OCI_INDEX
 from lamella.oci.platform import Platform
 from lamella.plan.stage import Warning_
 
@@ -29,14 +31,28 @@ class AgentSource(NamedTuple):
     paths: tuple[str, ...] = ()
 
 
+class Output(NamedTuple):
+    """Where the result goes. ``kind`` is ``image`` (the store), ``oci`` or ``docker`` (an archive, or with ``tar``
+    False an OCI layout in a folder), ``local`` (the file system in a folder), ``tar`` (the file system as an archive),
+    ``cacheonly``, or ``part`` (the store, for an index that is still to come). ``path`` is where to, or ``stream`` what
+    to write an archive to. ``names`` are the image's there where the build has no tags."""
+
+    kind: str
+    path: str = ""
+    stream: BinaryIO | None = None
+    names: tuple[str, ...] = ()
+    tar: bool = True
+
+
 class BuildRequest(NamedTuple):
-    """``context`` is the folder of the build context, None for none at all; ``text`` the Dockerfile's text and
-    ``name`` what messages call it (relative to the context where it lies inside).
+    """``context`` is the folder of the build context, None for none at all; ``unpacked`` the tree of what is in it
+    where it came as an archive. ``text`` is the Dockerfile's text and ``name`` what messages call it (relative to the
+    context where it lies inside).
 
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
     layer: one of ``layering.POLICIES``. ``allow`` holds what steps may ask for beyond a sandbox: ``network.host``,
-    ``security.insecure``.
+    ``security.insecure``. With ``outputs`` the image goes there, and into the store only where one of them says so.
     """
 
     context: str | None
@@ -52,6 +68,7 @@ class BuildRequest(NamedTuple):
     named_contexts: tuple[tuple[str, str], ...] = ()
     network: str = "default"
     no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
     epoch: int | None = None
     compression: str = "gzip"
     layers: str = "faithful"
@@ -60,6 +77,8 @@ class BuildRequest(NamedTuple):
     secrets: tuple[SecretSource, ...] = ()
     ssh: tuple[AgentSource, ...] = ()
     allow: tuple[str, ...] = ()
+    unpacked: Mapping[str, Entry] | None = None
+    outputs: tuple[Output, ...] = (Output("image"),)
 
 
 class StepReport(NamedTuple):
@@ -76,9 +95,10 @@ class StepReport(NamedTuple):
 
 
 class BuildResult(NamedTuple):
-    """``manifest`` describes the image in the store; ``steps`` are those of all stages built, target last.
-    ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not there).
-    """
+    """``manifest`` describes the image, which may have gone elsewhere than into the store; ``names`` are those it got
+    there. ``is_image`` False: its file system alone was asked for. ``steps`` are those of all stages built, target
+    last. ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not
+    there)."""
 
     manifest: Descriptor
     config: ImageConfig
@@ -87,7 +107,15 @@ class BuildResult(NamedTuple):
     seconds: float
     warnings: tuple[Warning_, ...] = ()
     looked_at: tuple[tuple[str, Mapping[str, stat_result | None]], ...] = ()
+    is_image: bool = True
+    asked_elsewhere: bool = False  # a server was asked as well: the files alone do not say that nothing has changed
 
     @property
     def image_id(self) -> str:
-        return str(self.config.image_id)
+        """What the image is called where it has no name: its config's digest; that of the index for several
+        platforms."""
+        return str(self.manifest.digest if self.is_index else self.config.image_id)
+
+    @property
+    def is_index(self) -> bool:
+        return self.manifest.media_type == OCI_INDEX

@@ -39,6 +39,9 @@ def execute_run(work: Work, level: Level | None, step: RunStep) -> Outcome:
         return cached
     machine = work.machine
     started = time.perf_counter()
+    from lamella.runtime.binfmt import require_platform
+
+    require_platform(work.platform, step.info.where)
     machine.require_runner()
     workspace = machine.snapshotter.prepare(machine.snapshot(level))
     try:

@@ -180,9 +180,13 @@ class TreeSource:
     """The merged file system of a finished stage or an image: metadata from tables of contents, bytes from a view."""
 
     def __init__(
-        self, tree: Mapping[str, Entry], open_view: Callable[[], str], open_workspace: Callable[[], Workspace]
+        self,
+        tree: Mapping[str, Entry],
+        open_view: Callable[[], str],
+        open_workspace: Callable[[], Workspace] | None = None,
     ) -> None:
-        """``open_workspace`` makes a writable file system with the same content, for its caller to close."""
+        """``open_workspace`` makes a writable file system with the same content, for its caller to close; None where
+        there are files only, and ``open_view`` gives them without their owners and modes."""
         self._tree = tree
         self._open_view = open_view
         self.open_workspace = open_workspace
@@ -214,6 +218,18 @@ class TreeSource:
     def link_group(self, entry: Entry) -> object | None:
         own = self._tree[entry.path]
         return own.link if own.kind == kinds.HARDLINK else own.path
+
+
+class ArchiveContext(TreeSource):
+    """What the archive held. As in BuildKit its owners and modes count, and no ignore file is applied: that is for
+    folders, which are sent file by file."""
+
+
+class NoContext(ArchiveContext):
+    """For a Dockerfile that came alone. Its context is empty."""
+
+    def __init__(self, open_view: Callable[[], str]) -> None:
+        super().__init__({}, open_view)
 
 
 def _children_of(tree: Mapping[str, Entry]) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from lamella.build.sources import CopySource
 from lamella.events import StepFinished
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.digest import chain_id
+from lamella.oci.platform import Platform
 from lamella.plan.step import Source
 from lamella.snapshot.protocol import Snapshot
 from lamella.store.cache import CacheRecord
@@ -41,29 +42,33 @@ class Outcome(NamedTuple):
 
 class Work(NamedTuple):
     """One stage's surroundings. ``open_source`` waits for the stage it names; ``step`` is the running step's event
-    key; ``network`` is the command line's choice for RUN. With ``only_cached`` a step that the cache does not hold
-    raises NotBuilt instead of being executed. ``secrets`` and ``agents`` are for the mounts of RUN."""
+    key; ``network`` is the command line's choice for RUN, ``platform`` that of the programs it runs. With
+    ``only_cached`` a step that the cache does not hold raises NotBuilt instead of being executed. ``secrets`` and
+    ``agents`` are for the mounts of RUN."""
 
     machine: Machine
     open_source: Callable[[Source, str], CopySource]
     use_cache: bool
     network: str
+    platform: Platform
     step: str = ""
     only_cached: bool = False
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
 
-    def find_cached(self, level: Level | None, definition: bytes, contents: str = "") -> Outcome | None:
-        """The step's outcome from the cache."""
+    def find_cached(
+        self, level: Level | None, definition: bytes, contents: str = "", *, alone: bool = False
+    ) -> Outcome | None:
+        """The step's outcome from the cache. ``alone``: its layer does not depend on what is below it."""
         if not self.use_cache:
             return None
-        found = cache.find(self.machine, level, definition, contents)
+        found = cache.find(self.machine, None if alone else level, definition, contents)
         if found is None and self.only_cached:
             raise NotBuilt
         return None if found is None else _from_record(level, found)
 
-    def may_be_cached(self, level: Level | None, definition: bytes) -> bool:
-        known = self.use_cache and cache.may_hit(self.machine, level, definition)
+    def may_be_cached(self, level: Level | None, definition: bytes, *, alone: bool = False) -> bool:
+        known = self.use_cache and cache.may_hit(self.machine, None if alone else level, definition)
         if self.only_cached and not known:
             raise NotBuilt
         return known
@@ -78,8 +83,9 @@ class Work(NamedTuple):
         contents: Callable[[PackedLayer], str] = _no_contents,
         snapshot: Snapshot | None = None,
         started: float | None = None,
+        alone: bool = False,
     ) -> Outcome:
-        """Packs the step's layer beside what follows, and remembers it in the cache.
+        """Packs the step's layer beside what follows, and remembers it in the cache, ``alone`` or as one on ``level``.
 
         ``contents`` gives the last part of the cache key; ``snapshot`` is the file system after the step where one
         was made; ``started`` (perf_counter seconds) is when the step began, if not now."""
@@ -91,7 +97,7 @@ class Work(NamedTuple):
             size, seconds = content_size(result.entries), time.perf_counter() - began
             told.append((size, seconds))
             machine.emit(StepFinished(self.step, False, seconds, size))
-            cache.record(machine, level, definition, contents(result), result, seconds=seconds)
+            cache.record(machine, None if alone else level, definition, contents(result), result, seconds=seconds)
             if snapshot is not None:
                 machine.snapshotter.bind(snapshot, chain_id(chain_of(level), result.diff_id))
 

@@ -9,16 +9,19 @@ from typing import NamedTuple
 
 from lamella.errors import DockerfileError, InputError, UsageError
 
-_LIMIT = 16 << 20
+LIMIT = 16 << 20
+#: what a Dockerfile is called where nobody says
+NAMES = ("Dockerfile", "dockerfile", "Containerfile")
 
 
 class DockerfileText(NamedTuple):
-    """``name`` is how messages call it; ``path`` is None for standard input; ``context`` is the folder given."""
+    """``name`` is how messages call it; ``path`` is None for standard input; ``context`` is the folder given, None
+    where there is none."""
 
     text: str
     name: str
     path: str | None
-    context: str
+    context: str | None
 
 
 def read_dockerfile(context: str, file: str | None) -> DockerfileText:
@@ -26,31 +29,38 @@ def read_dockerfile(context: str, file: str | None) -> DockerfileText:
     from lamella.syntax.parser import decode
 
     if file == "-":
-        return DockerfileText(decode(sys.stdin.buffer.read(_LIMIT + 1), "-"), "-", None, context)
+        return DockerfileText(decode(sys.stdin.buffer.read(LIMIT + 1), "-"), "-", None, context)
     if not os.path.isdir(context):
-        raise InputError("the build context is not a folder", where=context, hint="give the folder with the files")
+        raise _no_folder(context)
     path = file if file is not None else _default(context)
     name = os.path.normpath(path)
     try:
         with open(path, "rb") as stream:
-            data = stream.read(_LIMIT + 1)
+            data = stream.read(LIMIT + 1)
     except IsADirectoryError:
         raise InputError("is a folder, not a Dockerfile", where=name, hint="name the file with -f") from None
     except FileNotFoundError:
         raise InputError(
             "there is no such Dockerfile", where=name, hint="name it with -f FILE, or give the folder it is in"
         ) from None
-    if len(data) > _LIMIT:
+    if len(data) > LIMIT:
         raise DockerfileError("larger than 16 MiB, which no Dockerfile is", where=f"{name}:1")
     return DockerfileText(decode(data, name), name, os.path.abspath(path), context)
 
 
+def _no_folder(context: str) -> InputError:
+    if not os.path.lexists(context):
+        return InputError("there is no such folder", where=context, hint="give the folder of the build context")
+    hint = f"give the folder with the files; an archive of them comes in by 'lamella build - < {context}'"
+    return InputError("the build context is not a folder", where=context, hint=hint)
+
+
 def _default(context: str) -> str:
-    for name in ("Dockerfile", "dockerfile", "Containerfile"):
+    for name in NAMES:
         path = os.path.join(context, name)
         if os.path.isfile(path):
             return path
-    return os.path.join(context, "Dockerfile")
+    return os.path.join(context, NAMES[0])
 
 
 def add_dockerfile_options(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +85,23 @@ def pairs(values: list[str], flag: str, *, from_environment: bool = False) -> tu
         elif name in os.environ:
             found.append((name, os.environ[name]))
     return tuple(found)
+
+
+def named_contexts(values: list[str]) -> tuple[tuple[str, str], ...]:
+    """``--build-context`` words as pairs, names as the plan looks for them. Raises UsageError."""
+    if not values:
+        return ()
+    from lamella.oci.reference import parse_reference, short_name
+
+    found = pairs(values, "--build-context")
+    for name, value in found:
+        try:
+            parse_reference(name)
+        except InputError as error:
+            raise UsageError(f"--build-context {name}={value}: {error.message}", hint=error.hint) from None
+        if not value:
+            raise UsageError(f"--build-context {name}= names nothing", hint=f"write {name}=FOLDER")
+    return tuple((short_name(name), value) for name, value in found)
 
 
 def source_date_epoch() -> int | None:

@@ -35,6 +35,7 @@ _TYPES = {
     kinds.FIFO: tar.FIFO_TYPE,
 }
 _REMOVING = (kinds.WHITEOUT, kinds.OPAQUE)
+_PATIENCE = 2.0  # seconds
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -69,8 +70,9 @@ def pack_layer(
             entries.append(_add(item, squeezer, clamp_mtime))
         squeezer.write(tar.END_OF_ARCHIVE)
         done = squeezer.finish()
-    finally:
-        squeezer.close()
+    except BaseException:
+        squeezer.close(_PATIENCE)
+        raise
     blob = Descriptor(layer_media_type(compression), done.digest, done.size)
     return PackedLayer(done.diff_id, blob, done.uncompressed, entries)
 
@@ -178,6 +180,8 @@ def _copy_large(path: str, size: int, squeezer: Squeezer, content: BinaryIO | No
             return _copy(_read_all(descriptor), path, size, squeezer)
         finally:
             os.close(descriptor)
+    except BrokenPipeError:
+        raise  # of what is written to
     except OSError as error:
         raise unreadable(path, error) from None
 

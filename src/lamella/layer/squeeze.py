@@ -90,6 +90,8 @@ class Squeezer:
         self._blob_size += len(data)
         try:
             self._sink.write(data)
+        except BrokenPipeError:
+            raise  # who reads has had enough: that is no fault of the machine's
         except OSError as error:
             raise write_error(error) from error
 
@@ -108,10 +110,16 @@ class Squeezer:
             self._blob_size,
         )
 
-    def close(self) -> None:
-        """Ends the thread, after what it was given. Safe to call twice."""
+    def close(self, patience: float | None = None) -> None:
+        """Ends the thread, after what it was given. With ``patience`` in seconds it is left to itself after that: who
+        was to read may never do. Safe to call twice."""
         thread, queue = self._thread, self._queue
         self._thread = self._queue = None
         if thread is not None and queue is not None:
-            queue.put(None)
-            thread.join()
+            from queue import Full
+
+            try:
+                queue.put(None, timeout=patience)
+            except Full:
+                return
+            thread.join(patience)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
+from collections.abc import Iterable
 from typing import BinaryIO, Literal
 
 from lamella.errors import ImageInvalid, LamellaError, NoPrivilege
@@ -57,12 +58,38 @@ def unpack_layer(
     Raises ImageInvalid naming ``where`` and the path, NoSpace, NoPrivilege or MachineError; ``target`` is then half
     written and should be removed."""
     hiding = OverlayHiding(lower, lower_names, where) if whiteouts == "overlay" else ApplyHiding()
+    members = read_entries(tar, where)
+    return _unpack(members, target, where, hiding, privileged=privileged, digests=digests)
+
+
+def unpack_entries(
+    members: Iterable[tuple[Entry, BinaryIO | None]],
+    target: str,
+    where: str,
+    *,
+    privileged: bool,
+    digests: bool = False,
+) -> list[Entry]:
+    """Writes entries that were read elsewhere, a FILE with its content, into the directory ``target`` over what lies
+    there, as :func:`unpack_layer` does with ``apply``."""
+    return _unpack(members, target, where, ApplyHiding(), privileged=privileged, digests=digests)
+
+
+def _unpack(
+    members: Iterable[tuple[Entry, BinaryIO | None]],
+    target: str,
+    where: str,
+    hiding: OverlayHiding | ApplyHiding,
+    *,
+    privileged: bool,
+    digests: bool = False,
+) -> list[Entry]:
     entries: list[Entry] = []
     path = ""
     try:
         unpacker = _Unpacker(Target(target, where, hiding.lower, privileged), hiding, where, digests)
         try:
-            for entry, content in read_entries(tar, where):
+            for entry, content in members:
                 path = entry.path
                 digest = unpacker.add(entry, content)
                 entries.append(entry._replace(digest=digest) if digest else entry)

@@ -40,6 +40,10 @@ class Index(NamedTuple):
     def digest(self) -> Digest:
         return Digest.of(self.raw)
 
+    @property
+    def descriptor(self) -> Descriptor:
+        return Descriptor(self.media_type, self.digest, len(self.raw))
+
 
 def canonical_json(data: object) -> bytes:
     """JSON as it is stored: compact, UTF-8, keys in the order given."""
@@ -57,6 +61,16 @@ def make_manifest(config: Descriptor, layers: tuple[Descriptor, ...], annotation
     if annotations:
         data["annotations"] = dict(annotations)
     return Manifest(canonical_json(data), mediatype.OCI_MANIFEST, config, layers, annotations)
+
+
+def make_index(manifests: tuple[Descriptor, ...]) -> Index:
+    """An OCI image index with its bytes; the descriptors should tell their platforms."""
+    data = {
+        "schemaVersion": 2,
+        "mediaType": mediatype.OCI_INDEX,
+        "manifests": [manifest.to_json() for manifest in manifests],
+    }
+    return Index(canonical_json(data), mediatype.OCI_INDEX, manifests)
 
 
 def parse_manifest(raw: bytes, where: str) -> Manifest:

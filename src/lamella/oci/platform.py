@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from lamella.errors import InputError
@@ -17,6 +18,12 @@ _ARCHITECTURE = {
     "armv7l": ("arm", "v7"),
     "armv6l": ("arm", "v6"),
 }
+
+
+_KNOWN = (
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
+    "s390x", "wasm",
+)  # fmt: skip
 
 
 class Platform(NamedTuple):
@@ -56,5 +63,32 @@ def parse_platform(text: str, default_os: str = "linux") -> Platform:
     if len(parts) == 1:
         if parts[0].lower() in {"linux", "windows", "darwin", "freebsd"}:
             raise InputError(f"platform {text!r} names no architecture", hint=f"write {parts[0]}/amd64")
-        return normalize_platform(default_os, parts[0])
+        platform = normalize_platform(default_os, parts[0])
+        if platform.architecture not in _KNOWN:
+            raise InputError(
+                f"{text!r} is no architecture that is known",
+                hint=f"write one of {', '.join(_KNOWN)}, or os/architecture",
+            )
+        return platform
     return normalize_platform(*parts)
+
+
+def serving(wanted: Platform) -> tuple[Platform, ...]:
+    """The platforms whose images run on ``wanted``, the best first: itself, older variants, and the 32-bit kin. Source:
+    containerd's platform vector."""
+    os, architecture, variant = wanted
+    level = int(variant[1:]) if variant[1:].isdecimal() else 0
+    if architecture == "amd64":
+        older = [normalize_platform(os, "amd64", f"v{one}") for one in range(level - 1, 0, -1)]
+        return (wanted, *older, Platform(os, "386"))
+    if architecture == "arm64":
+        return (wanted, *serving(Platform(os, "arm", variant or "v8")))
+    if architecture == "arm":
+        return (wanted, *(Platform(os, "arm", f"v{one}") for one in range(level - 1, 4, -1)))
+    return (wanted,)
+
+
+def best_match(offered: Collection[Platform], wanted: Platform) -> Platform | None:
+    """The one of ``offered`` to take for ``wanted``; an unsaid variant fits any."""
+    exact = (platform for platform in serving(wanted) if platform in offered)
+    return next(exact, None) or next((platform for platform in offered if platform.matches(wanted)), None)

@@ -83,3 +83,12 @@ def _split_domain(name: str) -> tuple[str, str]:
     if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
         return first, rest
     return DEFAULT_DOMAIN, name
+
+
+def short_name(text: str) -> str:
+    """How named contexts are called: ``alpine`` for ``docker.io/library/alpine:latest``; text that is no reference
+    stays as it is."""
+    try:
+        return parse_reference(text).familiar.removesuffix(f":{DEFAULT_TAG}")
+    except ReferenceError_:
+        return text

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from lamella.errors import DockerfileError, InputError
 from lamella.oci.platform import Platform, parse_platform
+from lamella.oci.reference import short_name
 from lamella.plan.arguments import GlobalArg, evaluate_global_args, global_values, needs_no_declaration
+from lamella.plan.checks import parse_checks, wanted
 from lamella.plan.references import StageNames, check_plain, from_words
 from lamella.plan.stage import Base, BaseImage, BaseScratch, BaseStage, Plan, PlanOptions, Stage, Warning_
 from lamella.plan.step import SourceStage
@@ -61,7 +63,8 @@ def plan_document(document: Document, options: PlanOptions) -> Plan:
     reads = _by_stage(edges)
     stages = tuple(_stage(number, draft, reads.get(number, [])) for number, draft in enumerate(drafts))
     warnings += _undeclared(document, options, global_args, [stages[number] for number in order])
-    return Plan(document, options, stages, target, order, global_args, tuple(warnings))
+    checks = parse_checks(document, options)
+    return Plan(document, options, stages, target, order, global_args, wanted(warnings, checks), checks)
 
 
 def stage_names(plan: Plan) -> StageNames:
@@ -89,17 +92,25 @@ def _drafts(
         where = document.where(from_.node.line)
         instructions = typed[start + 1 : end]
         platform = _platform(document, from_, values)
-        if from_.name is not None and from_.name in options.named_contexts:
+        if from_.name is not None and _is_replaced(from_.name, options):
             drafts.append(_Draft(from_, BaseImage(from_.name), platform, ()))
         else:
             image = analyse(from_.image, values.get, escape=document.escape, where=where)
-            warnings += [Warning_(where, f"FROM uses the ARG {name}, which has no value") for name in image.missing]
+            declared = {arg.name for arg in global_args}
+            for name in image.missing:
+                rule = "InvalidDefaultArgInFrom" if name in declared else "UndefinedArgInFrom"
+                warnings.append(Warning_(where, f"FROM uses the ARG {name}, which has no value", rule))
             drafts.append(_Draft(from_, _base(image.text, from_, names, where), platform, instructions))
         if from_.name is not None:
             if from_.name in names:
-                warnings.append(Warning_(where, f"the stage name {from_.name} is used twice; the later one counts"))
+                message = f"the stage name {from_.name} is used twice; the later one counts"
+                warnings.append(Warning_(where, message, "DuplicateStageName"))
             names[from_.name] = len(drafts) - 1
     return drafts
+
+
+def _is_replaced(name: str, options: PlanOptions) -> bool:
+    return bool(options.named_contexts) and short_name(name) in options.named_contexts
 
 
 def _base(image: str, from_: From, names: dict[str, int], where: str) -> Base:

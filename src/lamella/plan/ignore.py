@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from lamella.plan.ignorepattern import EXACT, PREFIX, REGEX, SUFFIX, IgnorePattern, parse_pattern
@@ -47,14 +48,21 @@ def ignore_file_names(dockerfile: str) -> tuple[str, str]:
 
 def parse_ignore(text: str, name: str) -> IgnoreFile:
     """The ignore file that ``text`` is; ``name`` is what messages call it. Raises ContextError with ``name:line``."""
+    rows = enumerate(text.removeprefix("\ufeff").split("\n"), 1)
+    return _compile(name, ((f"{name}:{number}", number, row) for number, row in rows if not row.startswith("#")))
+
+
+def parse_patterns(patterns: Iterable[str], where: str) -> IgnoreFile:
+    """Patterns of the same kind that stand in an instruction. Raises ContextError with ``where`` (``file:line``)."""
+    return _compile(where, ((where, number, pattern) for number, pattern in enumerate(patterns, 1)))
+
+
+def _compile(name: str, rows: Iterable[tuple[str, int, str]]) -> IgnoreFile:
     patterns: list[IgnorePattern] = []
-    for number, row in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
-        if row.startswith("#"):
-            continue
+    for where, number, row in rows:
         written = row.strip(_WHITE_SPACE)
-        if not written:
-            continue
-        patterns.append(parse_pattern(_cleaned(written), number, written, f"{name}:{number}"))
+        if written:
+            patterns.append(parse_pattern(_cleaned(written), number, written, where))
     return IgnoreFile(name, tuple(patterns))
 
 
@@ -100,6 +108,10 @@ class IgnoreFile:
         if not self.decide(path).ignored:
             return False
         return not any(_may_match_below(exception.text, path) for exception in self._exceptions)
+
+    def may_match_below(self, path: str) -> bool:
+        """Whether a pattern can match something in this folder that does not match the folder."""
+        return any(_may_match_below(pattern.text, path) for pattern in self.patterns)
 
     def _folder(self, path: str) -> _State:
         """The state of a folder, and of those above it on the way (no recursion: paths can be very deep)."""

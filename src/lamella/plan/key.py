@@ -80,7 +80,7 @@ def _copy(step: CopyStep) -> dict[str, Any]:
         "sources": step.sources,
         "destination": step.destination,
         "inline": [(file.name, _sha256(file.content)) for file in step.inline],
-        "remotes": step.remotes,
+        "remotes": [_without_credentials(address) for address in step.remotes],
         "chown": step.chown,
         "chmod": step.chmod,
         "link": step.link,
@@ -91,6 +91,13 @@ def _copy(step: CopyStep) -> dict[str, Any]:
         "checksum": step.checksum,
         "keep_git_dir": step.keep_git_dir,
     }
+
+
+def _without_credentials(address: str) -> str:
+    """Neither a user nor a password says anything of the content."""
+    scheme, mark, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else address
 
 
 def _sha256(data: bytes) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from lamella.plan.checks import wanted
 from lamella.plan.graph import stage_names
 from lamella.plan.lowering.copy import lower_add, lower_copy
 from lamella.plan.lowering.folders import lower_workdir
@@ -97,7 +98,7 @@ def lower_stage(plan: Plan, stage: Stage, base: StageState | None) -> LoweredSta
         StageState(lowering.config, lowering.platform, tuple(lowering.args)),
         tuple(lowering.sources),
         lowering.author,
-        tuple(lowering.warnings),
+        wanted(lowering.warnings, plan.checks),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lamella.errors import DockerfileError
+from lamella.oci.reference import short_name
 from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.shell.words import expand
 from lamella.syntax.instructions import Copy, Run, TypedInstruction
@@ -29,8 +30,8 @@ class StageNames(NamedTuple):
         number = self.numbers.get(name.lower())
         if number is not None:
             return SourceStage(number)
-        if name in self.named_contexts:
-            return SourceContext(name)
+        if self.named_contexts and short_name(name) in self.named_contexts:
+            return SourceContext(short_name(name))
         if re.fullmatch(_NUMBER, name):
             if 0 <= int(name) < len(self.labels):
                 return SourceStage(int(name))

@@ -29,7 +29,8 @@ Base = BaseScratch | BaseStage | BaseImage
 
 
 class PlanOptions(NamedTuple):
-    """What the command line says of a build. ``build_args`` are NAME → value."""
+    """What the command line says of a build. ``build_args`` are NAME → value; ``named_contexts`` are in the short form
+    of images (``alpine`` for ``alpine:latest``)."""
 
     build_args: tuple[tuple[str, str], ...] = ()
     target: str | None = None
@@ -37,7 +38,6 @@ class PlanOptions(NamedTuple):
     target_platform: Platform = Platform("linux", "amd64")
     named_contexts: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
-    no_cache_stages: tuple[str, ...] = ()
 
 
 class Stage(NamedTuple):
@@ -54,10 +54,26 @@ class Stage(NamedTuple):
 
 
 class Warning_(NamedTuple):
-    """Something odd that does not stop a build."""
+    """Something odd that does not stop a build. ``rule`` is BuildKit's name for it, "" where it has none."""
 
     where: str
     message: str
+    rule: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.message} ({self.rule})" if self.rule else self.message
+
+
+class Checks(NamedTuple):
+    """What ``# check=`` says: the rules (in lower case) whose warnings are not wanted; whether others are errors."""
+
+    skip: frozenset[str] = frozenset()
+    skip_all: bool = False
+    error: bool = False
+
+    def skips(self, rule: str) -> bool:
+        return bool(rule) and (self.skip_all or rule.lower() in self.skip)
 
 
 class Plan(NamedTuple):
@@ -71,6 +87,7 @@ class Plan(NamedTuple):
     order: tuple[int, ...]
     global_args: tuple[tuple[str, str | None], ...]
     warnings: tuple[Warning_, ...] = ()
+    checks: Checks = Checks()
 
 
 class StageState(NamedTuple):

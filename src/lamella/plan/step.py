@@ -113,6 +113,12 @@ class CopyStep(NamedTuple):
     checksum: str | None = None
     keep_git_dir: bool = False
 
+    @property
+    def linked(self) -> bool:
+        """Whether the layer is made without a look at what is below it. As in BuildKit, ``--chmod`` switches ``--link``
+        off."""
+        return self.link and self.chmod is None
+
 
 class WorkdirStep(NamedTuple):
     """Makes ``path`` (absolute) where it is missing, owned by ``user``."""

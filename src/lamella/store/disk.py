@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from lamella.errors import MachineError, NoSpace
 
@@ -52,6 +53,39 @@ def write_atomically(path: str, data: bytes, temporary: str) -> None:
     except OSError:
         remove_quietly(temporary)
         raise
+
+
+@contextmanager
+def replacing(path: str, doing: str) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` once all is written: a failure leaves what was there, a kill nothing
+    else. A device or a pipe is written directly. Raises MachineError saying that the system refused ``doing``."""
+    with disk_errors(path, doing):
+        if (os.path.exists(path) and not os.path.isfile(path)) or path.startswith(("/dev/", "/proc/")):
+            with open(path, "wb") as file:
+                yield file
+            return
+        target = os.path.realpath(path)
+        beside = f"{target}.{os.getpid()}.part"
+        try:
+            with open(path, "wb", opener=lambda _, flags: _open_nameless(beside, flags)) as file:
+                yield file
+                file.flush()
+                if not os.path.lexists(beside):
+                    here = file.fileno()
+                    os.link(f"/proc/self/fd/{here}", beside, src_dir_fd=here)  # with it Python follows the link
+            os.replace(beside, target)
+        except BaseException:
+            remove_quietly(beside)
+            raise
+
+
+def _open_nameless(beside: str, flags: int) -> int:
+    """A file without a name, gone with its process; one named ``beside`` where the file system has no such."""
+    flags &= os.O_ACCMODE | os.O_CLOEXEC
+    try:
+        return os.open(os.path.dirname(beside), flags | os.O_TMPFILE, 0o666)
+    except OSError:
+        return os.open(beside, flags | os.O_CREAT | os.O_TRUNC, 0o666)
 
 
 def sync_path(path: str) -> None:

@@ -9,8 +9,8 @@ from lamella.oci.config import parse_config
 from lamella.oci.descriptor import REF_NAME, Descriptor, descriptor_from_json
 from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import parse_manifest
-from lamella.oci.platform import Platform
+from lamella.oci.manifest import Index, parse_manifest
+from lamella.oci.platform import Platform, best_match
 from lamella.oci.reference import parse_reference
 from lamella.store.blobs import SMALL, BlobStore
 from lamella.store.instant import parse_instant
@@ -52,6 +52,15 @@ class ImageTable:
         descriptor = manifest.descriptor._replace(platform=config.platform)
         self._name(descriptor, wanted)
         return self.get(descriptor.digest)
+
+    def put_index(self, index: Index, names: Iterable[str] = ()) -> None:
+        """Stores a multi-platform image whose manifests are there already, and gives it ``names`` as ``put`` does.
+        Raises NotFound for a missing manifest."""
+        wanted = tuple(dict.fromkeys(map(storable_name, names)))
+        for manifest in index.manifests:
+            self._mirror.load(manifest)
+        self._blobs.put(index.raw)
+        self._name(index.descriptor, wanted)
 
     def tag(self, name: str, image: StoredImage) -> None:
         """Gives ``image`` (with all its platforms) one more name."""
@@ -113,19 +122,30 @@ class ImageTable:
         return list({image.image_id: image for image in reversed(found)}.values())
 
     def at_platform(self, image: StoredImage, platform: Platform) -> StoredImage:
-        """Another platform's image of the same multi-platform index. Raises NotFound."""
-        if image.platform.matches(platform):
+        """The image of the same multi-platform index that serves ``platform`` best. Raises NotFound, with what there
+        is."""
+        if image.platform == platform:
             return image
+        there = self._there(image)
+        found = best_match(there, platform)
+        if found is None:
+            name = (image.names or (image.image_id.short,))[0]
+            raise NotFound(f"the store has {name} for {', '.join(map(str, there))}, not for {platform}")
+        return self._at(image, *there[found])
+
+    def platforms(self, image: StoredImage) -> tuple[Platform, ...]:
+        """Those for which the store has the image."""
+        return tuple(self._there(image))
+
+    def _there(self, image: StoredImage) -> dict[Platform, tuple[Descriptor, Image]]:
+        found: dict[Platform, tuple[Descriptor, Image]] = {}
         for manifest in self._mirror.manifests(image.root):
             try:
-                other = self._mirror.load(manifest)
+                one = self._mirror.load(manifest)
             except NotFound:  # a platform that was never fetched
                 continue
-            if other.config.platform.matches(platform):
-                return self._at(image, manifest, other)
-        raise NotFound(
-            f"the store has {(image.names or (image.image_id.short,))[0]} for {image.platform}, not for {platform}"
-        )
+            found.setdefault(one.config.platform, (manifest, one))
+        return found
 
     def measure(self, image: StoredImage) -> StoredImage:
         """The same image with ``size`` known; layers that came from elsewhere are indexed (once) for it."""

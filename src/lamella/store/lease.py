@@ -91,7 +91,7 @@ def sweep(run: str, temporary: str) -> int:
     for entry in _names(temporary):
         match = _TEMPORARY.fullmatch(entry)
         if match[1] not in living if match else _is_old(f"{temporary}/{entry}"):
-            _remove_any(f"{temporary}/{entry}")
+            remove_any(f"{temporary}/{entry}")
             removed += 1
     return removed
 
@@ -129,7 +129,8 @@ def _is_old(path: str) -> bool:
         return False
 
 
-def _remove_any(path: str) -> None:
+def remove_any(path: str) -> None:
+    """A file or a folder with all that is in it; nothing happens where it cannot be."""
     if os.path.isdir(path) and not os.path.islink(path):
         import shutil
 

@@ -75,6 +75,18 @@ def put_image(
         raise
 
 
+def put_layers(store: Store, source: BlobSource, image: Image) -> Image:
+    """Copies the layers of an image alone, so that it can be built on; it gets no entry in the store."""
+    came: list[Digest] = []
+    try:
+        for ref in image.layers:
+            _put_layer(store, source, ref, False, came)
+        return image
+    except BaseException:
+        discard(store, came)
+        raise
+
+
 def _nameable(name: str) -> bool:
     try:
         return storable_name(name) == name

@@ -8,11 +8,12 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from lamella.errors import ImageInvalid, InputError, LamellaError, NotFound, NotSupported
+from lamella.oci.descriptor import REF_NAME
 from lamella.oci.image import BlobSource, Image
 from lamella.oci.platform import Platform
-from lamella.store.layout import normal_name
+from lamella.store.layout import IndexEntry, normal_name
 from lamella.store.load import open_archive
-from lamella.store.source import ImageSource, NamedImage, folder_source
+from lamella.store.source import CONTAINERD_NAME, ImageSource, LayoutSource, NamedImage, folder_source
 from lamella.store.store import Store
 
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
@@ -63,6 +64,33 @@ def open_image(text: str, store: Store, platform: Platform | None = None) -> Loc
             error.hint = f"to read the image layout in the folder of that name write oci:{text}"
         raise
     return LocatedImage(text, stored.names, stored.image, store.blobs, lambda: None)
+
+
+def open_layout(text: str, platform: Platform) -> tuple[LayoutSource, Image]:
+    """``DIR[:TAG][@DIGEST]`` as ``--build-context NAME=oci-layout://…`` takes it: the image of an OCI layout for this
+    platform. Without tag and digest it is ``latest``, or the only one. Raises InputError, NotFound, ImageInvalid."""
+    rest, _, digest = text.partition("@")
+    folder, tag = _split(rest, os.path.isdir)
+    if not os.path.isdir(folder):
+        raise InputError("there is no such folder", where=folder or text)
+    source = folder_source(folder, platform)
+    entries = source.entries()
+    if digest:
+        fitting = [entry for entry in entries if entry.descriptor.digest == digest]
+    else:
+        fitting = [entry for entry in entries if _is_tagged(entry, tag or "latest")]
+        if not fitting and tag is None and len(entries) == 1:
+            fitting = list(entries)
+    if not fitting:
+        listed = ", ".join(entry.name or str(entry.descriptor.digest) for entry in entries) or "nothing"
+        raise NotFound(f"the layout holds no {digest or tag or 'latest'}, but {listed}", where=folder)
+    return source, source.image(fitting[0].descriptor)
+
+
+def _is_tagged(entry: IndexEntry, tag: str) -> bool:
+    """The annotation may be a bare tag, as the specification has it, or a whole name."""
+    names = {name for key, name in entry.descriptor.annotations if key in (REF_NAME, CONTAINERD_NAME)}
+    return any(name == tag or name.rpartition("/")[2].endswith(f":{tag}") for name in names) or entry.name == tag
 
 
 def _from_folder(text: str, rest: str) -> LocatedImage:

@@ -16,10 +16,11 @@ from lamella.oci import mediatype
 from lamella.oci.descriptor import REF_NAME, Descriptor
 from lamella.oci.digest import Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import canonical_json, make_manifest
+from lamella.oci.manifest import Index, canonical_json, make_manifest
 from lamella.oci.reference import parse_reference
 from lamella.store.blobs import BlobStore
 from lamella.store.disk import disk_error, disk_errors, remove_quietly
+from lamella.store.images import storable_name
 from lamella.store.layout import IndexEntry, Layout, new_entry, normal_name
 from lamella.store.lease import Lease
 from lamella.store.mirror import StoredImage
@@ -82,6 +83,14 @@ def save_oci_archive(store: Store, images: Sequence[Saved | StoredImage], sink: 
     _write(store, sink, _layout_files([_saved(each) for each in images], {}))
 
 
+def save_oci_index(store: Store, index: Index, images: Sequence[Image], names: Sequence[str], sink: BinaryIO) -> None:
+    """A multi-platform image as an OCI archive. ``images`` are all that ``index`` names."""
+    files = _blob_files([Saved(image, ()) for image in images], {})
+    name = _blob_name(index.digest)
+    files[name] = _Member(name, index.raw)
+    _write(store, sink, _layout_of(files, _named(index.descriptor, [storable_name(each) for each in names])))
+
+
 def save_oci_layout(store: Store, images: Sequence[Saved | StoredImage], folder: str) -> None:
     """Puts the images into the OCI layout in ``folder``, which is made if it is not there and keeps what it holds."""
     import shutil
@@ -118,11 +127,14 @@ def _blobs(image: Image) -> tuple[Descriptor, ...]:
 
 
 def _entries(saved: Saved) -> list[IndexEntry]:
-    descriptor = saved.image.manifest.descriptor._replace(platform=saved.image.config.platform)
-    if not saved.names:
+    return _named(saved.image.manifest.descriptor._replace(platform=saved.image.config.platform), saved.names)
+
+
+def _named(descriptor: Descriptor, names: Sequence[str]) -> list[IndexEntry]:
+    if not names:
         return [new_entry(descriptor, None)]
     made = []
-    for name in saved.names:
+    for name in names:
         full = str(parse_reference(name)) if ":" in name else name
         annotations = ((CONTAINERD_NAME, full), (REF_NAME, name))
         named = descriptor._replace(annotations=annotations)
@@ -131,6 +143,10 @@ def _entries(saved: Saved) -> list[IndexEntry]:
 
 
 def _layout_files(images: Sequence[Saved], made: dict[Digest, str]) -> list[_Member]:
+    return _layout_of(_blob_files(images, made), [entry for saved in images for entry in _entries(saved)])
+
+
+def _blob_files(images: Sequence[Saved], made: dict[Digest, str]) -> dict[str, _Member]:
     files: dict[str, _Member] = {}
     for image, _ in images:
         for blob in _blobs(image):
@@ -139,8 +155,12 @@ def _layout_files(images: Sequence[Saved], made: dict[Digest, str]) -> list[_Mem
                 files[name] = _Member(name, image.manifest.raw)
             else:
                 files[name] = _Member(name, (blob, made[blob.digest]) if blob.digest in made else blob)
-    entries = [entry.data for saved in images for entry in _entries(saved)]
-    index = canonical_json({"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": entries})
+    return files
+
+
+def _layout_of(files: dict[str, _Member], entries: Sequence[IndexEntry]) -> list[_Member]:
+    manifests = [entry.data for entry in entries]
+    index = canonical_json({"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": manifests})
     marker = canonical_json({"imageLayoutVersion": "1.0.0"})
     ordered = [files[name] for name in sorted(files)]
     return [*ordered, _Member("index.json", index), _Member("oci-layout", marker)]

@@ -13,8 +13,9 @@ from lamella.oci.config import parse_config
 from lamella.oci.descriptor import REF_NAME, Descriptor
 from lamella.oci.image import Image
 from lamella.oci.manifest import parse_index, parse_manifest
+from lamella.oci.platform import Platform, best_match
 from lamella.store.blobs import SMALL
-from lamella.store.layout import normal_name, read_index
+from lamella.store.layout import IndexEntry, normal_name, read_index
 from lamella.store.mirror import check_layer_count, host_platform
 from lamella.store.verified import verified
 
@@ -52,27 +53,33 @@ class LayoutSource:
         open_file: Callable[[str], io.RawIOBase | None],
         close: Callable[[], None] = lambda: None,
         extra_names: dict[str, tuple[str, ...]] | None = None,
+        platform: Platform | None = None,
     ) -> None:
+        """``platform`` picks from an index that offers several; None is this machine's."""
         self.where = where
+        self._platform = platform or host_platform()
         self._open = open_file
         self.close = close
         self._extra = extra_names or {}
 
     def images(self) -> list[NamedImage]:
-        raw = self._open("index.json")
-        if raw is None:
-            raise ImageInvalid("the OCI layout has no index.json", where=self.where)
-        with raw:
-            entries = read_index(raw.read(SMALL) or b"", f"{self.where}: index.json")
         found: dict[str, NamedImage] = {}
-        for entry in entries:
-            image = self._image(entry.descriptor)
+        for entry in self.entries():
+            image = self.image(entry.descriptor)
             names = tuple(filter(None, [_name_of(entry.descriptor)])) or self._extra.get(
                 str(image.manifest.config.digest), ()
             )
             before = found.get(image.manifest.digest, NamedImage((), image))
             found[image.manifest.digest] = before._replace(names=tuple(dict.fromkeys(before.names + names)))
         return list(found.values())
+
+    def entries(self) -> tuple[IndexEntry, ...]:
+        """index.json as it stands. Raises ImageInvalid."""
+        raw = self._open("index.json")
+        if raw is None:
+            raise ImageInvalid("the OCI layout has no index.json", where=self.where)
+        with raw:
+            return tuple(read_index(raw.read(SMALL) or b"", f"{self.where}: index.json"))
 
     def open_blob(self, descriptor: Descriptor) -> BinaryIO:
         raw = self._open(f"blobs/{descriptor.digest.algorithm}/{descriptor.digest.encoded}")
@@ -83,7 +90,8 @@ class LayoutSource:
     def read_blob(self, descriptor: Descriptor) -> bytes:
         return read_small(self, descriptor)
 
-    def _image(self, descriptor: Descriptor) -> Image:
+    def image(self, descriptor: Descriptor) -> Image:
+        """The image at an entry, of the platform that is meant. Raises ImageInvalid, NotFound."""
         depth = 0
         while descriptor.media_type in mediatype.INDEXES and depth < 4:
             index = parse_index(self.read_blob(descriptor), str(descriptor.digest))
@@ -95,8 +103,8 @@ class LayoutSource:
         return image
 
     def _pick(self, children: tuple[Descriptor, ...], index: Descriptor) -> Descriptor:
-        host = host_platform()
-        fitting = [child for child in children if child.platform is None or child.platform.matches(host)]
+        best = best_match([child.platform for child in children if child.platform], self._platform)
+        fitting = [child for child in children if child.platform in (None, best)]
         for child in (*fitting, *children):
             if self._holds(child):
                 return child
@@ -109,7 +117,7 @@ class LayoutSource:
         return raw is not None
 
 
-def folder_source(folder: str) -> LayoutSource:
+def folder_source(folder: str, platform: Platform | None = None) -> LayoutSource:
     """The OCI layout in ``folder``. Raises ImageInvalid where there is none."""
     if not os.path.isfile(f"{folder}/oci-layout") and not os.path.isfile(f"{folder}/index.json"):
         raise ImageInvalid("there is no OCI image layout here", where=folder)
@@ -120,7 +128,7 @@ def folder_source(folder: str) -> LayoutSource:
         except FileNotFoundError:
             return None
 
-    return LayoutSource(folder, open_file)
+    return LayoutSource(folder, open_file, platform=platform)
 
 
 def read_small(source: ImageSource, descriptor: Descriptor) -> bytes:

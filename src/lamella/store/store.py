@@ -23,6 +23,7 @@ from lamella.store.cache import BuildCache
 from lamella.store.database import Database
 from lamella.store.digests import DigestCache
 from lamella.store.disk import disk_errors, is_full, remove_quietly
+from lamella.store.downloads import Downloads
 from lamella.store.images import ImageTable
 from lamella.store.layers import LayerStore
 from lamella.store.layout import Layout
@@ -50,6 +51,7 @@ class Store:
         self.images = ImageTable(self.layout, mirror, self.blobs, self.layers, lock=self._lock, lease=self.lease)
         self.cache = BuildCache(self.database, self.blobs)
         self.digests = DigestCache(self.database)
+        self.downloads = Downloads(self.database)
 
     @classmethod
     def open(cls, root: str, *, create: bool = True) -> Store:

@@ -7,7 +7,7 @@ import os
 from lamella.build.cache import contents_key
 from lamella.build.copyplan import find_exactly
 from lamella.build.mounts.surroundings import Files, Ready, Surroundings, Wanted
-from lamella.build.sources import ContextSource, TreeSource
+from lamella.build.sources import ArchiveContext, ContextSource, TreeSource
 from lamella.build.work import Work
 from lamella.filetree import entry as kinds
 from lamella.plan.step import MountStep
@@ -59,8 +59,10 @@ def open_bind(wanted: Wanted, around: Surroundings) -> Ready:
     source, found = files
     if isinstance(source, ContextSource):
         path = _copy(files, around) if private or not _is_all_of(files) else source.place(found.path)
+    elif isinstance(source, ArchiveContext):
+        path = _copy(files, around)
     elif private:
-        assert isinstance(source, TreeSource)
+        assert isinstance(source, TreeSource) and source.open_workspace is not None
         workspace = source.open_workspace()
         around.open.callback(workspace.discard)
         path = f"{workspace.root}/{found.path}"
@@ -105,7 +107,7 @@ def _has_mounts_below(path: str) -> bool:
 
 
 def _copy(files: Files, around: Surroundings) -> str:
-    """A copy of the files, owned by root, that goes with the step; its place."""
+    """A copy of the context's files that goes with the step; its place."""
     from lamella.build.mounts.filecopy import copy_files
     from lamella.snapshot.erase import erase
     from lamella.store.disk import disk_errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lamella.build.mounts.surroundings import Files
-from lamella.build.sources import ContextSource
+from lamella.build.sources import ArchiveContext, ContextSource, CopySource
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.snapshot.treecopy import TreeCopy, copy_content
@@ -13,9 +13,9 @@ from lamella.snapshot.treecopy import TreeCopy, copy_content
 
 def copy_files(files: Files, target: str) -> None:
     """Makes ``target`` a copy of what ``files`` names (for a stage or an image: of a folder), with its modes and times,
-    and with its owners but for a context, where all belongs to root. Raises OSError."""
+    and with its owners but for a folder as context, where all belongs to root. Raises OSError."""
     source, found = files
-    if not isinstance(source, ContextSource):
+    if not isinstance(source, ContextSource | ArchiveContext):
         os.mkdir(target, 0o700)
         TreeCopy(os.geteuid() == 0).copy(source.place(found.path), target)
         return
@@ -31,7 +31,7 @@ def copy_files(files: Files, target: str) -> None:
         _set_attributes(place, entry)
 
 
-def _make(source: ContextSource, entry: Entry, place: str) -> bool:
+def _make(source: CopySource, entry: Entry, place: str) -> bool:
     """False for a device, which a context does not bring along."""
     if entry.kind == kinds.DIRECTORY:
         os.mkdir(place, 0o700)
@@ -47,6 +47,8 @@ def _make(source: ContextSource, entry: Entry, place: str) -> bool:
 
 
 def _set_attributes(place: str, entry: Entry) -> None:
+    if (entry.uid or entry.gid) and os.geteuid() == 0:
+        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
     if entry.kind != kinds.SYMLINK:
         os.chmod(place, entry.mode)
     os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)

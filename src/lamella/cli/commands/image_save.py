@@ -48,7 +48,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
         _save(args.format, store, images, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     else:
-        _save_to_file(args.format, store, images, args.output)
+        from lamella.store.disk import replacing
+
+        with replacing(args.output, "write the archive") as file:
+            _save(args.format, store, images, file)
     return 0
 
 
@@ -56,21 +59,3 @@ def _save(form: str, store: Store, images: list[Saved], sink: BinaryIO) -> None:
     from lamella.store.save import save_docker_archive, save_oci_archive
 
     (save_docker_archive if form == "docker" else save_oci_archive)(store, images, sink)
-
-
-def _save_to_file(form: str, store: Store, images: list[Saved], path: str) -> None:
-    """Beside it first, so that a failure leaves what was there; a device or a pipe is written directly."""
-    from lamella.store.disk import disk_errors
-
-    direct = os.path.exists(path) and not os.path.isfile(path)
-    beside = path if direct else f"{path}.{os.getpid()}.part"
-    try:
-        with disk_errors(path, "write the archive"):
-            with open(beside, "wb") as file:
-                _save(form, store, images, file)
-            if not direct:
-                os.replace(beside, path)
-    except BaseException:
-        if not direct and os.path.exists(beside):
-            os.unlink(beside)
-        raise

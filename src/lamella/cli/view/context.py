@@ -131,9 +131,9 @@ def _image_state(reference: str, session: Session) -> StageState | None:
 
 def _follow(source: ContextSource, step: Step, use: Use, uses: dict[str, dict[Use, None]]) -> Iterator[Warning_]:
     """Notes the files that a step reads; yields what it asks for in vain."""
-    for pattern, excludes in _patterns(step):
+    for pattern, excludes, parents in _patterns(step):
         try:
-            found = find_sources(source, (pattern,), excludes, step.info.where)
+            found = find_sources(source, (pattern,), excludes, step.info.where, parents=parents)
         except ContextError as error:
             yield Warning_(error.where or step.info.where, f"{error.message}{_because(error)}")
             continue
@@ -149,15 +149,15 @@ def _because(error: ContextError) -> str:
     return f": {error.detail}" if error.detail else ""
 
 
-def _patterns(step: Step) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What the step reads of the context, with what it excludes."""
+def _patterns(step: Step) -> Iterator[tuple[str, tuple[str, ...], bool]]:
+    """What the step reads of the context, with what it excludes and whether it keeps parents."""
     if isinstance(step, CopyStep) and step.source == SourceContext():
         for pattern in step.sources:
-            yield pattern, step.excludes
+            yield pattern, step.excludes, step.parents
     elif isinstance(step, RunStep):
         for mount in step.mounts:
             if mount.source == SourceContext():
-                yield mount.source_path or ".", ()
+                yield mount.source_path or ".", (), False
 
 
 def _roles(root: str, dockerfile: str | None, ignore: IgnoreFile | None) -> dict[str, str]:

@@ -6,13 +6,17 @@ import argparse
 import os
 
 from lamella.build.request import BuildRequest
-from lamella.cli.dockerfile import pairs, read_dockerfile, source_date_epoch
+from lamella.cli.dockerfile import DockerfileText, named_contexts, pairs, read_dockerfile, source_date_epoch
 
 
 def dockerfile_request(args: argparse.Namespace, dockerfile: str | None, context: str) -> BuildRequest:
     """Reads ``dockerfile`` (``-`` is standard input, None the one in ``context``). ``args`` has the options of
     ``add_dockerfile_options``, or those of them that the command takes. Raises InputError, DockerfileError."""
-    source = read_dockerfile(context, dockerfile)
+    return source_request(args, read_dockerfile(context, dockerfile))
+
+
+def source_request(args: argparse.Namespace, source: DockerfileText) -> BuildRequest:
+    """The same, of a Dockerfile that was read already."""
     return BuildRequest(
         context=source.context,
         text=source.text,
@@ -20,7 +24,7 @@ def dockerfile_request(args: argparse.Namespace, dockerfile: str | None, context
         dockerfile=source.path,
         target=args.target,
         build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
-        named_contexts=pairs(getattr(args, "build_context", []), "--build-context"),
+        named_contexts=named_contexts(getattr(args, "build_context", [])),
         epoch=source_date_epoch(),
         runtime=os.environ.get("LAMELLA_RUNTIME") or None,
     )

@@ -8,13 +8,12 @@ import re
 from lamella.errors import DockerfileError
 from lamella.plan.lowering.paths import absolute_destination
 from lamella.plan.lowering.state import Lowering
+from lamella.plan.mode import parse_mode
 from lamella.plan.step import CopyStep, InlineFile, Source, SourceContext
 from lamella.syntax.instructions import Add, Copy
 
 # Expressions are compiled when they are first needed: start-up time is a feature.
-#: ``u=rwX,go-w``. Source: chmod(1)
-_SYMBOLIC = r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+(?:,[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+)*"
-_SCP_STYLE = r"(?:[A-Za-z0-9_.-]+@)[A-Za-z0-9.-]+:(?!//).+"
+_SCP_STYLE = r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:(?!//).+"
 
 
 def lower_copy(lowering: Lowering, instruction: Copy) -> None:
@@ -88,17 +87,14 @@ def _expanded(lowering: Lowering, text: str | None) -> str | None:
 
 
 def _check_mode(lowering: Lowering, mode: str | None) -> None:
-    if not mode:
-        return
-    octal = not set(mode) - set("01234567")
-    if (octal and int(mode, 8) > 0o7777) or not (octal or re.fullmatch(_SYMBOLIC, mode)):
+    if mode and parse_mode(mode) is None:
         raise lowering.refuse(
             DockerfileError, f"--chmod={mode} is no mode", "write an octal number such as 755, or u=rwX,go=rX"
         )
 
 
 def _relative(path: str, parents: bool) -> str:
-    """A source below the root of where it is read from; ``..`` at its start stays, to be refused with its reason.
+    """A source below the root of where it is read from; ``..`` at its start stays, to be warned of.
 
     With ``--parents`` the ``/./`` that says where the kept part of the path begins stays too.
     """
@@ -111,6 +107,6 @@ def _relative(path: str, parents: bool) -> str:
 
 def is_remote(source: str) -> bool:
     """Whether ADD fetches it: a URL, or a git repository. ``github.com/x/y`` without a scheme is a local path."""
-    if source.startswith(("http://", "https://", "git://", "ssh://", "git@")):
+    if source.startswith(("http://", "https://", "git://", "ssh://")):
         return True
     return "@" in source and re.fullmatch(_SCP_STYLE, source) is not None

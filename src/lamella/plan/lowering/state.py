@@ -110,10 +110,10 @@ class Lowering:
         declared = {name for name, _ in self.args}
         for name in expansion.missing:
             if name not in declared:
-                self.warn(f"the variable {name} is not set here and stands for nothing")
+                self.warn(f"the variable {name} is not set here and stands for nothing", "UndefinedVar")
 
-    def warn(self, message: str) -> None:
-        self.warnings[Warning_(self.place.where, message)] = None
+    def warn(self, message: str, rule: str) -> None:
+        self.warnings[Warning_(self.place.where, message, rule)] = None
 
     def refuse(self, kind: type[LamellaError], message: str, hint: str) -> LamellaError:
         """The error to raise at this instruction."""

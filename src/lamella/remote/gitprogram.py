@@ -1,0 +1,154 @@
+"""The machine's git, in surroundings where a hostile repository has nothing to hold on to.
+
+Neither the system's configuration nor the user's is read: filters, hooks and monitors named there could be set off by
+what a repository says. Of the user's, what leads to a server is carried over (credentials, proxies, ssh). Nothing but
+HTTP, ssh and git's own protocol is spoken, whatever submodules ask for, and nobody is asked for a password.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+
+from lamella.errors import Interrupted, MachineError
+
+_OURS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.symlinks": "true",
+    "core.autocrlf": "false",
+    "core.logAllRefUpdates": "false",
+    "init.defaultBranch": "master",
+    "advice.detachedHead": "false",
+    "fetch.recurseSubmodules": "false",
+    "submodule.recurse": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "60",
+}
+_CARRIED = r"^(credential|http|url|ssh)\.|^core\.(sshcommand|askpass|gitproxy)$"
+_KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_PROXY_COMMAND")
+_PROTOCOLS = "http:https:ssh:git"
+_USER = re.compile(r"(://)[^/\s@']+@")
+
+
+class GitFailed(Exception):
+    """What git wrote to its standard error, without passwords."""
+
+    @property
+    def text(self) -> str:
+        return str(self.args[0])
+
+
+class Git:
+    """``room`` is an empty folder for its own use."""
+
+    def __init__(self, room: str, cancelled: Callable[[], bool]) -> None:
+        """Raises MachineError where there is no git."""
+        program = shutil.which("git")
+        if program is None:
+            raise MachineError("git is not installed", hint="apt install git, or the like", code="no-git")
+        self._program = program
+        self._cancelled = cancelled
+        config = os.path.join(room, "config")
+        with open(config, "w", encoding="utf-8", errors="surrogateescape", opener=_private) as file:
+            file.writelines(_lines((*_OURS.items(), *self._of_the_user())))
+        self._environment = _environment() | {"GIT_CONFIG_GLOBAL": config}
+
+    def run(self, *words: str, folder: str = "/", repository: str | None = None, tree: str | None = None) -> str:
+        """``git WORDS``; returns its output. Raises GitFailed."""
+        environment = dict(self._environment)
+        if repository is not None:
+            environment["GIT_DIR"] = repository
+        if tree is not None:
+            environment["GIT_WORK_TREE"] = tree
+        status, out, err = self._start([self._program, *words], environment, folder)
+        if status:
+            raise GitFailed(_USER.sub(r"\1", err).strip())
+        return out
+
+    def _start(self, argv: list[str], environment: dict[str, str], folder: str) -> tuple[int, str, str]:
+        """In a group of its own, which goes as a whole: git's helpers outlive it otherwise."""
+        child = subprocess.Popen(
+            argv,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            umask=0o022,
+        )
+        try:
+            while True:
+                try:
+                    out, err = child.communicate(timeout=0.2)
+                    return child.returncode, _text(out), _text(err)
+                except subprocess.TimeoutExpired:
+                    if self._cancelled():
+                        raise Interrupted("fetching the repository was cancelled") from None
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.communicate()
+
+    def _of_the_user(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        for scope in ("--system", "--global"):
+            done = subprocess.run(
+                [self._program, "config", "--null", "--includes", scope, "--get-regexp", _CARRIED],
+                cwd="/",
+                capture_output=True,
+                check=False,
+            )
+            for row in _text(done.stdout).split("\0"):
+                name, mark, value = row.partition("\n")
+                if name:
+                    found.append((name, value if mark else "true"))
+        return found
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _KEPT or name.startswith(("GIT_SSL_", "GIT_HTTP_PROXY"))
+    }
+    kept.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=30")
+    return kept | {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TEMPLATE_DIR": "",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
+        "LC_ALL": "C",
+    }
+
+
+def _lines(settings: tuple[tuple[str, str], ...]) -> list[str]:
+    """A configuration file. ``credential.https://host.helper`` is the name ``helper`` in ``[credential "https://host"]``."""
+    lines = []
+    for name, value in settings:
+        section, _, rest = name.partition(".")
+        middle, _, key = rest.rpartition(".")
+        head = f'[{section} "{_escaped(middle)}"]' if middle else f"[{section}]"
+        text = _escaped(value).replace("\n", "\\n").replace("\t", "\\t")
+        lines.append(f'{head}\n\t{key} = "{text}"\n')
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
