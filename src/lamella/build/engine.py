@@ -17,6 +17,7 @@ from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.task import Task
+from lamella.build.trace import Traces
 from lamella.build.work import Work
 from lamella.errors import ContextError, DockerfileError, Interrupted, NotSupported
 from lamella.events import Emit, ImageWritten, Note, ignore
@@ -41,8 +42,8 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
         emit(Note("warning", warning.message, warning.where))
     enter_private_mounts_if_root()
     machine = make_machine(request, store, emit)
+    stages = Stages(request, plan, machine)
     try:
-        stages = Stages(request, plan, machine)
         result = _finish(request, plan, machine, stages.run(), started)
         return result._replace(looked_at=stages.looked_at())
     except KeyboardInterrupt:
@@ -51,6 +52,7 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     finally:
         machine.cancel()
         machine.close()
+        stages.traces.save()
 
 
 def make_machine(request: BuildRequest, store: Store, emit: Emit = ignore) -> Machine:
@@ -98,6 +100,7 @@ class Stages:
         self._guard = threading.Lock()
         self._sources: dict[Source, CopySource] = {}
         self._digests: list[FileDigests] = []
+        self.traces = Traces(machine.store.notes, request)
 
     def run(self) -> dict[int, StageResult]:
         """Results by stage number. On an error or Ctrl-C all other stages are cancelled first."""
@@ -172,8 +175,13 @@ class Stages:
             network=self._request.network,
             secrets=self._request.secrets,
             agents=self._request.ssh,
+            running=self.traces.begin(self._plan, lowered, base),
         )
         check_allowed(lowered.steps, self._request)
+        if self._request.explain_cache:
+            from lamella.build.whymiss import explain_misses
+
+            explain_misses(work, self.traces)
         return build_stage(work, lowered, base)
 
     def base(self, stage: Stage) -> Base:

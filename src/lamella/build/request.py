@@ -36,7 +36,7 @@ class BuildRequest(NamedTuple):
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
     layer: one of ``layering.POLICIES``. ``allow`` holds what steps may ask for beyond a sandbox: ``network.host``,
-    ``security.insecure``.
+    ``security.insecure``. ``explain_cache`` asks for an event CacheMissed for each step that is not in the cache.
     """
 
     context: str | None
@@ -52,6 +52,7 @@ class BuildRequest(NamedTuple):
     named_contexts: tuple[tuple[str, str], ...] = ()
     network: str = "default"
     no_cache: bool = False
+    explain_cache: bool = False
     epoch: int | None = None
     compression: str = "gzip"
     layers: str = "faithful"

@@ -29,6 +29,7 @@ from lamella.store.layout import Layout
 from lamella.store.lease import Lease
 from lamella.store.lock import StoreLock
 from lamella.store.mirror import Mirror
+from lamella.store.notes import Notes
 
 #: bytes; for index.json and SQLite's files beside its own
 _RESERVE = 1 << 20
@@ -50,6 +51,7 @@ class Store:
         self.images = ImageTable(self.layout, mirror, self.blobs, self.layers, lock=self._lock, lease=self.lease)
         self.cache = BuildCache(self.database, self.blobs)
         self.digests = DigestCache(self.database)
+        self.notes = Notes(self.database)
 
     @classmethod
     def open(cls, root: str, *, create: bool = True) -> Store:

@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", metavar="OS/ARCH", help="choose and label the image for this platform")
     parser.add_argument("--network", choices=("default", "none", "host"), default="default", help="network of RUN")
     parser.add_argument("--no-cache", action="store_true", help="run every step again")
+    parser.add_argument("--explain-cache", action="store_true", help="say why each step was not in the cache")
     parser.add_argument("--pull", action="store_true", help="look for newer base images (not supported yet)")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="add a label")
     parser.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE", help="annotate the manifest")
@@ -138,6 +139,7 @@ def _request(args: argparse.Namespace) -> BuildRequest:
         no_cache=args.no_cache,
         layers=args.layers,
         **_access(args),
+        explain_cache=not args.quiet and (args.explain_cache or args.progress != "auto"),
     )
 
 
