@@ -16,6 +16,7 @@ from lamella.build.machine import Machine
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ContextSource, CopySource, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
+from lamella.build.stagelayers import stage_layers
 from lamella.build.task import Task
 from lamella.build.trace import Traces
 from lamella.build.work import Work
@@ -44,8 +45,9 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     machine = make_machine(request, store, emit)
     stages = Stages(request, plan, machine)
     try:
-        result = _finish(request, plan, machine, stages.run(), started)
-        return result._replace(looked_at=stages.looked_at())
+        results = stages.run()
+        result = _finish(request, plan, machine, results, started)
+        return result._replace(looked_at=stages.looked_at(), stages=stage_layers(plan, results))
     except KeyboardInterrupt:
         machine.abandon()
         raise

@@ -76,8 +76,21 @@ class StepReport(NamedTuple):
     layer: LayerRef | None
 
 
+class StageLayers(NamedTuple):
+    """What a stage came to, as its steps made it (an image may have its layers joined). ``layers``, bottom first, begin
+    with the ``base_layers`` of the image ``base`` ("" for scratch); each other one is of the step at that position of
+    ``steps``, which counts in :class:`BuildResult`. Stages that it stands on are part of it."""
+
+    name: str
+    base: str
+    base_layers: int
+    layers: tuple[LayerRef, ...]
+    steps: tuple[int, ...]
+
+
 class BuildResult(NamedTuple):
     """``manifest`` describes the image in the store; ``steps`` are those of all stages built, target last.
+    ``stages`` are the target and those that nothing else was built on, the target first.
     ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not there).
     """
 
@@ -88,6 +101,7 @@ class BuildResult(NamedTuple):
     seconds: float
     warnings: tuple[Warning_, ...] = ()
     looked_at: tuple[tuple[str, Mapping[str, stat_result | None]], ...] = ()
+    stages: tuple[StageLayers, ...] = ()
 
     @property
     def image_id(self) -> str:

@@ -59,8 +59,8 @@ def run(args: argparse.Namespace, session: Session) -> int:
     err = Transcript(sys.stderr)
     result = build(request, session.store(), _listener(args, err))
     _write_files(args, result)
-    if not args.quiet and args.progress != "json":
-        err.write(_summary(result))
+    if not args.quiet:
+        _write_sizes(args, session, result, err)
     sys.stderr.flush()
     session.out(result.image_id)
     if all(step.cached for step in result.steps) and may_record(session.words):
@@ -186,17 +186,16 @@ def _write_files(args: argparse.Namespace, result: BuildResult) -> None:
             )
 
 
-def _summary(result: BuildResult) -> str:
-    """Per step what it added; the time of all."""
-    from lamella.cli.progress import human_size
-    from lamella.cli.text.counts import count
+def _write_sizes(args: argparse.Namespace, session: Session, result: BuildResult, err: Transcript) -> None:
+    """What each step added and lost, and what the image came to: for people, or as the last event."""
+    from lamella.cli.view.sizes import as_json, build_sizes
 
-    lines = []
-    for step in result.steps:
-        size = human_size(step.size) if step.size is not None else "no layer"
-        how = "cached" if step.cached else f"{step.seconds:.1f}s"
-        lines.append(f"  {size:>9}  {how:>7}  {step.text}")
-    cached = all(step.cached for step in result.steps)
-    layers = count(len(result.config.diff_ids), "layer")
-    lines.append(f"{layers}, " + ("all cached" if cached else f"built in {result.seconds:.1f}s"))
-    return "\n".join(lines) + "\n"
+    sizes = build_sizes(result, session.store())
+    if args.progress == "json":
+        import json
+
+        err.write(json.dumps(as_json(sizes, result)) + "\n")
+        return
+    from lamella.cli.text.sizes import sizes_lines
+
+    err.write("\n".join(["", *sizes_lines(sizes, result), ""]))
