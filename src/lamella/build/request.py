@@ -64,7 +64,8 @@ class BuildRequest(NamedTuple):
 
 
 class StepReport(NamedTuple):
-    """One step of a build. ``size`` is the content of its layer in bytes, None where it made none."""
+    """One step of a build. ``seconds`` are without those that it waited for another stage; ``size`` is the content of
+    its layer in bytes, None where it made none."""
 
     stage: int
     where: str
