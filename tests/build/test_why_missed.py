@@ -304,6 +304,25 @@ class TestRun:
             ["the step above it was made again (Dockerfile:2)"],
         ]
 
+    def test_a_file_of_a_bind_mount(self, busybox: Builder) -> None:
+        busybox.file("src/a", "1")
+        busybox.file("src/b", "1")
+        text = "FROM busybox\nRUN --mount=target=/s,source=src --mount=type=cache,target=/c cat /s/a >/out\n"
+        busybox.build(text)
+        busybox.file("src/a", "2")
+        assert why(busybox, text) == [["the file src/a changed (content)"]]
+        busybox.file(".dockerignore", "src/b")
+        assert why(busybox, text) == [
+            ["the file src/b is left out: .dockerignore:1 (src/b) leaves 'src/b' out of the build context"]
+        ]
+
+    def test_a_mount_that_a_variable_changes(self, busybox: Builder) -> None:
+        text = "FROM busybox\nARG AT=/one\nRUN --mount=type=tmpfs,target=$AT true\n"
+        busybox.build(text)
+        (reasons,) = why(busybox, text, build_args=(("AT", "/two"),))
+        assert reasons[0].startswith("--mount changed from ")
+        assert reasons[1:] == ["ARG AT changed from /one to /two"]
+
     def test_a_step_above_with_another_result(self, busybox: Builder) -> None:
         """The step above is cached, and not the one of the last build."""
         one, two = "FROM busybox\nRUN echo 1 >/a\n", "FROM busybox\nRUN echo 2 >/a\n"

@@ -128,6 +128,16 @@ def test_on_a_base(lamella: Lamella, context: Path) -> None:
     }
 
 
+def test_layers_that_are_joined(lamella: Lamella, context: Path) -> None:
+    """What steps did is told of their own layers, what the image is of its."""
+    faithful, single = sizes(lamella), sizes(lamella, "--layers", "single")
+    assert single["layers"] == {"base": 0, "added": 1, "total": 1}
+    assert single["image"]["unpacked"] == 320 < faithful["image"]["unpacked"]
+    numbers = [[(step["added"], step["overwritten"]) for step in found["steps"]] for found in (faithful, single)]
+    assert numbers[0] == numbers[1]
+    assert single["largest"] == faithful["largest"]
+
+
 def test_quiet(lamella: Lamella, context: Path) -> None:
     assert lamella("build", "-q", ".").err == ""
 

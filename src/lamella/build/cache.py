@@ -64,12 +64,21 @@ def record(
 
 
 class Contents(str):
-    """A digest of contents, 64 hex digits, that remembers in ``lines`` what it was made of, to tell a miss by.
+    """A digest of contents, 64 hex digits (several, where they were joined), that remembers in ``lines`` what it was
+    made of, to tell a miss by.
 
     These are the very lines that were digested, so what they do not say cannot have caused a miss. Before the lines of
     each thing that a source pattern named stand their number and its path in the source, ended by NUL."""
 
     lines: bytes = b""
+
+
+def join_contents(parts: Iterable[Contents]) -> Contents:
+    """Several of them as one, in their order."""
+    parts = list(parts)
+    joined = Contents(" ".join(parts))
+    joined.lines = b"".join(part.lines for part in parts)
+    return joined
 
 
 def contents_key(

@@ -19,7 +19,7 @@ from lamella.build.work import Work
 from lamella.events import CacheMissed, MissReason
 from lamella.plan.key import cache_key
 from lamella.plan.keydiff import definition_changes
-from lamella.plan.step import CopyStep, Source
+from lamella.plan.step import CopyStep, RunStep, Source, Step
 from lamella.store.cache import CacheRecord
 
 
@@ -120,10 +120,19 @@ class _Explainer:
             return [MissReason("reads")]
         step = self._running.lowered.steps[number]
         reasons = file_changes(before, after)
-        if isinstance(step, CopyStep):
-            source = self._open_source(step.source, step.info.where)
+        sources = _sources_of(step)
+        if len(sources) == 1:  # of several, nobody knows in which one a file was
+            source = self._open_source(sources.pop(), step.info.where)
             reasons = [_with_ignore(reason, source) for reason in reasons]
         return reasons or [MissReason("reads")]
+
+
+def _sources_of(step: Step) -> set[Source]:
+    if isinstance(step, CopyStep):
+        return {step.source}
+    if isinstance(step, RunStep):
+        return {mount.source for mount in step.mounts if mount.source is not None}
+    return set()
 
 
 def _with_ignore(reason: MissReason, source: CopySource) -> MissReason:
