@@ -237,6 +237,13 @@ def test_another_dockerfile_is_no_earlier_build(builder: Builder) -> None:
     assert why(builder, "FROM scratch\nCOPY a /a\n", dockerfile="/two/Dockerfile") == [["not built before"]]
 
 
+def test_a_build_on_trial_is_not_the_last_one(builder: Builder) -> None:
+    builder.file("a", "1")
+    builder.build(COPY)
+    builder.build("FROM scratch\nCOPY a /elsewhere\n", remember=False)
+    assert why(builder, "FROM scratch\nCOPY . /other\n") == [["the instruction changed: COPY . /app → COPY . /other"]]
+
+
 def test_what_a_failed_build_came_to_counts(builder: Builder) -> None:
     from lamella.errors import LamellaError
 

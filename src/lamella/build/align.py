@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+
+#: pairs of instructions that are looked at in one place; where more would have to be, none is taken for another
+_COMPARED = 2500
 
 
 def align(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
@@ -14,17 +17,31 @@ def align(old: Sequence[str], new: Sequence[str]) -> dict[int, int]:
         if tag == "equal":
             pairs.update(zip(range(j, j_end), range(i, i_end), strict=True))
         elif tag == "replace":
-            first, second = [_keyword(text) for text in old[i:i_end]], [_keyword(text) for text in new[j:j_end]]
-            start = i
-            for number in range(j, j_end):
-                for candidate in range(start, i_end):
-                    same = _keyword(new[number]) == _keyword(old[candidate])
-                    alike = same and SequenceMatcher(None, old[candidate], new[number]).ratio() > 0.7
-                    if alike or (first == second and candidate - i == number - j):
-                        pairs[number] = candidate
-                        start = candidate + 1
-                        break
+            pairs.update(_replaced(old, new, range(i, i_end), range(j, j_end)))
     return pairs
+
+
+def _replaced(old: Sequence[str], new: Sequence[str], before: range, after: range) -> dict[int, int]:
+    if [_keyword(old[one]) for one in before] == [_keyword(new[one]) for one in after]:
+        return dict(zip(after, before, strict=True))
+    pairs: dict[int, int] = {}
+    if len(before) * len(after) > _COMPARED:
+        return pairs
+    words = {text: set(text.split()) for text in [*(old[one] for one in before), *(new[one] for one in after)]}
+    start = before.start
+    for number in after:
+        text = new[number]
+        found = next((one for one in range(start, before.stop) if _alike(old[one], text, words)), None)
+        if found is not None:
+            pairs[number] = found
+            start = found + 1
+    return pairs
+
+
+def _alike(old: str, new: str, words: Mapping[str, set[str]]) -> bool:
+    """The same instruction with most of its words."""
+    most = 0.7 * max(len(words[old]), len(words[new]))
+    return _keyword(old) == _keyword(new) and len(words[old] & words[new]) > most
 
 
 def _keyword(text: str) -> str:

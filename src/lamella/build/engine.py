@@ -54,7 +54,8 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     finally:
         machine.cancel()
         machine.close()
-        stages.traces.save()
+        if request.remember:
+            stages.traces.save()
 
 
 def make_machine(request: BuildRequest, store: Store, emit: Emit = ignore) -> Machine:

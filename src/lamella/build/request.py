@@ -36,7 +36,8 @@ class BuildRequest(NamedTuple):
     ``dockerfile`` is the file's path, for the ignore file beside it (None: it came from elsewhere).
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
     layer: one of ``layering.POLICIES``. ``allow`` holds what steps may ask for beyond a sandbox: ``network.host``,
-    ``security.insecure``. ``explain_cache`` asks for an event CacheMissed for each step that is not in the cache.
+    ``security.insecure``. ``explain_cache`` asks for an event CacheMissed for each step that is not in the cache;
+    ``remember`` False is for a build that is not to be the last one that the next explanation compares with.
     """
 
     context: str | None
@@ -53,6 +54,7 @@ class BuildRequest(NamedTuple):
     network: str = "default"
     no_cache: bool = False
     explain_cache: bool = False
+    remember: bool = True
     epoch: int | None = None
     compression: str = "gzip"
     layers: str = "faithful"
@@ -80,9 +82,11 @@ class StepReport(NamedTuple):
 class StageLayers(NamedTuple):
     """What a stage came to, as its steps made it (an image may have its layers joined). ``layers``, bottom first, begin
     with the ``base_layers`` of the image ``base`` ("" for scratch); each other one is of the step at that position of
-    ``steps``, which counts in :class:`BuildResult`. Stages that it stands on are part of it."""
+    ``steps``, which counts in :class:`BuildResult`. Stages that it stands on are part of it: ``numbers`` are theirs and
+    its own."""
 
     name: str
+    numbers: tuple[int, ...]
     base: str
     base_layers: int
     layers: tuple[LayerRef, ...]

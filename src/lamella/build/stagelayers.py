@@ -32,7 +32,7 @@ def stage_layers(plan: Plan, results: Mapping[int, StageResult]) -> tuple[StageL
         base = plan.stages[chain[0]].base
         reference = base.reference if isinstance(base, BaseImage) else ""
         name = plan.stages[number].name or str(number)
-        found.append(StageLayers(name, reference, len(layers) - len(steps), layers, tuple(steps)))
+        found.append(StageLayers(name, tuple(chain), reference, len(layers) - len(steps), layers, tuple(steps)))
     return tuple(found)
 
 

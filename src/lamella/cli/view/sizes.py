@@ -127,11 +127,10 @@ def _stage(stage: StageLayers, growth: Growth, result: BuildResult, told: set[in
     """A step of a stage that several stand on is told once, with the target where that is one of them."""
     base, *each = growth.layers
     by_step = dict(zip(stage.steps, each, strict=True))
-    numbers = {result.steps[position].stage for position in stage.steps}
     mine = [
         position
         for position, step in enumerate(result.steps)
-        if position not in told and (position in by_step or (step.layer is None and step.stage in numbers))
+        if position not in told and (position in by_step or (step.layer is None and step.stage in stage.numbers))
     ]
     told.update(mine)
     steps = tuple(StepSizes(position, by_step.get(position)) for position in mine)
