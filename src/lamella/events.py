@@ -32,6 +32,34 @@ class StepFinished(NamedTuple):
     size: int | None
 
 
+class MissReason(NamedTuple):
+    """One thing that is not as it was when the step was built last. ``what`` is a word of this list:
+
+    - of what is read: ``file`` (``name`` is its path; ``change`` one or more of content, mode, owner, type, link,
+      attributes, or new, gone, ignored), ``more-files`` (``after`` is their number), ``reads`` (no more is known)
+    - of the step: ``instruction`` (two texts), ``heredoc``, ``flag`` (``name`` as in ``--chown``), ``shell``, ``user``,
+      ``cwd``, ``network``, ``security``, ``arg`` and ``env`` (``name`` a variable, ``change`` new, gone or value)
+    - of what lies below: ``base-image`` (``name`` a reference and two digests, or "" and two references),
+      ``base-stage``, ``step-above`` (``where``; ``change`` made-again or other-result), ``step-gone`` (its text in
+      ``before``), ``below`` (no more is known)
+    - of the cache: ``layer-removed``, ``record-removed``, ``epoch``, ``no-cache``, ``format`` (written by another
+      version), ``not-built-before``"""
+
+    what: str
+    name: str = ""
+    change: str = ""
+    before: str = ""
+    after: str = ""
+    where: str = ""
+
+
+class CacheMissed(NamedTuple):
+    """Why a step was not in the cache. Emitted for those who asked, before the step is executed."""
+
+    step: str
+    reasons: tuple[MissReason, ...]
+
+
 class StepErrored(NamedTuple):
     step: str
     message: str
@@ -61,7 +89,7 @@ class Transferred(NamedTuple):
     total: int | None
 
 
-Event = StepStarted | StepOutput | StepFinished | StepErrored | Note | ImageWritten | Transferred
+Event = StepStarted | StepOutput | StepFinished | CacheMissed | StepErrored | Note | ImageWritten | Transferred
 Emit = Callable[[Event], None]
 
 

@@ -81,3 +81,13 @@ def test_a_trigger_that_reads_a_later_stage_is_refused(builder: Builder) -> None
     builder.build("FROM scratch\nONBUILD COPY --from=later /a /b\n", tags=("base",))
     with pytest.raises(DockerfileError, match="stage 1"):
         builder.build("FROM base AS first\nFROM first AS later\nCOPY a /a\n")
+
+
+@pytest.mark.root
+def test_the_time_of_a_step_does_not_count_its_waiting_for_a_stage(busybox: Builder) -> None:
+    result = busybox.build(
+        "FROM busybox AS slow\nRUN sleep 0.5; echo 1 >/out\nFROM busybox\nCOPY --from=slow /out /out\n"
+    )
+    slow, copy = result.steps
+    assert slow.seconds > 0.5
+    assert copy.seconds < result.seconds - 0.5

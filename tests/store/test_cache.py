@@ -59,7 +59,17 @@ def test_definitions(store: Store) -> None:
     store.cache.put(record("a2", None, created=2, contents="y"))
     assert store.cache.has_definition("a")
     assert not store.cache.has_definition("b")
-    assert [found.contents for found in store.cache.with_definition("a")] == ["y", "x"]
+
+
+def test_a_record_without_its_blob_can_be_looked_up(store: Store, add_layer: AddLayer) -> None:
+    packed = add_layer({"a": b"1"})
+    put = record("k", packed)
+    store.cache.put(put, lines=b"what it read")
+    Path(store.blobs.path_of(packed.blob.digest)).unlink()
+    assert store.cache.lookup("k") == put
+    assert store.cache.lines_of(put.contents) == b"what it read"
+    assert store.cache.drop_missing() == 1
+    assert (store.cache.lookup("k"), store.cache.lines_of(put.contents)) == (None, b"")
 
 
 def test_stats_chains_and_deletion(store: Store, add_layer: AddLayer) -> None:

@@ -42,12 +42,13 @@ def may_hit(machine: Machine, level: Level | None, definition: bytes) -> bool:
 
 def record(
     machine: Machine, level: Level | None, definition: bytes, contents: str, packed: PackedLayer, *, seconds: float
-) -> None:
-    """Remembers the layer a step made on ``level`` (waits for the level's own packing)."""
+) -> str:
+    """Remembers the layer a step made on ``level`` (waits for the level's own packing). Returns the key."""
     below = chain_of(level) or ""
+    key = cache_key(below, definition, contents)
     machine.store.cache.put(
         CacheRecord(
-            key=cache_key(below, definition, contents),
+            key=key,
             prefix=cache_key(below, definition),
             layer=packed.ref,
             parent_chain=below,
@@ -56,14 +57,37 @@ def record(
             created=machine.started,
             definition=definition,
             contents=contents,
-        )
+        ),
+        getattr(contents, "lines", b""),
     )
+    return key
 
 
-def contents_key(found: Iterable[Found], digests: dict[str, str], links: Mapping[str, str], *, with_owner: bool) -> str:
+class Contents(str):
+    """A digest of contents, 64 hex digits (several, where they were joined), that remembers in ``lines`` what it was
+    made of, to tell a miss by.
+
+    These are the very lines that were digested, so what they do not say cannot have caused a miss. Before the lines of
+    each thing that a source pattern named stand their number and its path in the source, ended by NUL."""
+
+    lines: bytes = b""
+
+
+def join_contents(parts: Iterable[Contents]) -> Contents:
+    """Several of them as one, in their order."""
+    parts = list(parts)
+    joined = Contents(" ".join(parts))
+    joined.lines = b"".join(part.lines for part in parts)
+    return joined
+
+
+def contents_key(
+    found: Iterable[Found], digests: dict[str, str], links: Mapping[str, str], *, with_owner: bool
+) -> Contents:
     """One digest over all that COPY reads: names, kinds, modes, owners (``with_owner``), link targets, contents.
     ``links`` are, by path, the first names of files that have several."""
     state = hashlib.sha256()
+    kept: list[bytes] = []
     for one in found:
         state.update(f"{one.pattern}\0{one.name}\0".encode("utf-8", "surrogateescape"))
         top = one.entry._replace(path="") if one.entry.kind != "d" else Entry("", "d", 0)
@@ -72,8 +96,12 @@ def contents_key(found: Iterable[Found], digests: dict[str, str], links: Mapping
         for entry in one.below:
             path = entry.path
             lines.append(_line(entry, digests.get(path, ""), cut, links.get(path, ""), with_owner))
-        state.update(b"".join(lines))
-    return state.hexdigest()
+        block = b"".join(lines)
+        state.update(block)
+        kept += (f"{len(lines)} {one.path}\0".encode("utf-8", "surrogateescape"), block)
+    contents = Contents(state.hexdigest())
+    contents.lines = b"".join(kept)
+    return contents
 
 
 def _line(entry: Entry, digest: str, cut: int, first: str, with_owner: bool) -> bytes:

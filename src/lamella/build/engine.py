@@ -18,7 +18,9 @@ from lamella.build.output import deliver, makes_image
 from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, TreeSource
 from lamella.build.stage_build import StageResult, build_stage
+from lamella.build.stagelayers import stage_layers
 from lamella.build.task import Task
+from lamella.build.trace import Traces
 from lamella.build.work import Work
 from lamella.errors import AnswerNo, ContextError, DockerfileError, Interrupted
 from lamella.events import Emit, Note, ignore
@@ -41,17 +43,24 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     plan = plan_request(request)
     enter_private_mounts_if_root()
     machine = make_machine(request, store, emit)
+    stages = Stages(request, plan, machine)
     try:
-        stages = Stages(request, plan, machine)
         stages.warn()
-        result = _finish(request, plan, machine, stages.run(), started)
-        return result._replace(looked_at=stages.looked_at(), asked_elsewhere=machine.asked_elsewhere)
+        results = stages.run()
+        result = _finish(request, plan, machine, results, started)
+        return result._replace(
+            looked_at=stages.looked_at(),
+            asked_elsewhere=machine.asked_elsewhere,
+            stages=stage_layers(plan, results),
+        )
     except KeyboardInterrupt:
         machine.abandon()
         raise
     finally:
         machine.cancel()
         machine.close()
+        if request.remember:
+            stages.traces.save()
 
 
 def make_machine(request: BuildRequest, store: Store, emit: Emit = ignore) -> Machine:
@@ -101,6 +110,7 @@ class Stages:
         self._digests: list[FileDigests] = []
         self._warned: dict[Warning_, None] = {}
         self._warning = threading.Lock()
+        self.traces = Traces(machine.store.notes, request)
 
     def warn(self) -> None:
         """Says what is odd in the plan. Where ``# check=error=true`` says so, looks at every stage before anything is
@@ -199,7 +209,12 @@ class Stages:
         for warning in lowered.warnings:
             self._warn(warning)
         check_allowed(lowered.steps, self._request)
-        return build_stage(self._work(stage, base.state), lowered, base)
+        work = self._work(stage, base.state)._replace(running=self.traces.begin(self._plan, lowered, base))
+        if self._request.explain_cache:
+            from lamella.build.whymiss import explain_misses
+
+            explain_misses(work, self.traces)
+        return build_stage(work, lowered, base)
 
     def _work(self, stage: Stage, state: StageState | None) -> Work:
         """``state`` is what the stage stands on."""
@@ -363,4 +378,5 @@ def _finish(
         time.perf_counter() - started,
         plan.warnings,
         is_image=makes_image(request.outputs),
+        layers=image.layers,
     )

@@ -113,7 +113,8 @@ def _pack(
     from lamella.store.repack import repack
 
     started = time.perf_counter()
-    machine.emit(StepStarted(policy, "[layers]", f"{policy}: {len(own)} steps in {len(joined)} layers", ""))
+    layers = f"{len(joined)} layer{'' if len(joined) == 1 else 's'}"
+    machine.emit(StepStarted(policy, "[layers]", f"{policy}: {layers} of {len(own)} steps", ""))
     chosen = []
     size = 0
     for one in joined:

@@ -42,6 +42,7 @@ def build_platforms(
         seconds=time.perf_counter() - began,
         is_image=any(output.kind in ("image", "oci") for output in request.outputs),
         looked_at=(),
+        parts=tuple(results),
     )
     if result.is_image:
         _deliver(request, store, index, results, emit)

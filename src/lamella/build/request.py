@@ -53,6 +53,8 @@ class BuildRequest(NamedTuple):
     ``epoch`` is SOURCE_DATE_EPOCH in seconds: no time stamp in the image is later. ``layers`` says which steps share a
     layer: one of ``layering.POLICIES``. ``allow`` holds what steps may ask for beyond a sandbox: ``network.host``,
     ``security.insecure``. With ``outputs`` the image goes there, and into the store only where one of them says so.
+    ``explain_cache`` asks for an event CacheMissed for each step that is not in the cache; ``remember`` False is for a
+    build that is not to be the last one that the next explanation compares with.
     """
 
     context: str | None
@@ -69,6 +71,8 @@ class BuildRequest(NamedTuple):
     network: str = "default"
     no_cache: bool = False
     no_cache_stages: tuple[str, ...] = ()
+    explain_cache: bool = False
+    remember: bool = True
     epoch: int | None = None
     compression: str = "gzip"
     layers: str = "faithful"
@@ -82,7 +86,8 @@ class BuildRequest(NamedTuple):
 
 
 class StepReport(NamedTuple):
-    """One step of a build. ``size`` is the content of its layer in bytes, None where it made none."""
+    """One step of a build. ``seconds`` are without those that it waited for another stage; ``size`` is the content of
+    its layer in bytes, None where it made none."""
 
     stage: int
     where: str
@@ -94,11 +99,26 @@ class StepReport(NamedTuple):
     layer: LayerRef | None
 
 
+class StageLayers(NamedTuple):
+    """What a stage came to, as its steps made it (an image may have its layers joined). ``layers``, bottom first, begin
+    with the ``base_layers`` of the image ``base`` ("" for scratch); each other one is of the step at that position of
+    ``steps``, which counts in :class:`BuildResult`. Stages that it stands on are part of it: ``numbers`` are theirs and
+    its own."""
+
+    name: str
+    numbers: tuple[int, ...]
+    base: str
+    base_layers: int
+    layers: tuple[LayerRef, ...]
+    steps: tuple[int, ...]
+
+
 class BuildResult(NamedTuple):
     """``manifest`` describes the image, which may have gone elsewhere than into the store; ``names`` are those it got
     there. ``is_image`` False: its file system alone was asked for. ``steps`` are those of all stages built, target
-    last. ``looked_at`` is what the build asked of its contexts: a folder, and by path in it what stat said (None: not
-    there)."""
+    last. ``stages`` are the target and those that nothing else was built on, the target first. ``looked_at`` is what
+    the build asked of its contexts: a folder, and by path in it what stat said (None: not there). ``layers`` are the
+    image's, base included. ``parts`` are the images of an index, each with its own steps, stages and layers."""
 
     manifest: Descriptor
     config: ImageConfig
@@ -109,6 +129,9 @@ class BuildResult(NamedTuple):
     looked_at: tuple[tuple[str, Mapping[str, stat_result | None]], ...] = ()
     is_image: bool = True
     asked_elsewhere: bool = False  # a server was asked as well: the files alone do not say that nothing has changed
+    stages: tuple[StageLayers, ...] = ()
+    layers: tuple[LayerRef, ...] = ()
+    parts: tuple[BuildResult, ...] = ()
 
     @property
     def image_id(self) -> str:

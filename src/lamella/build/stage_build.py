@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lamella.build.base import Base
@@ -11,13 +12,14 @@ from lamella.build.layering import MadeLayer, made_layer
 from lamella.build.level import Level
 from lamella.build.request import StepReport
 from lamella.build.run_step import execute_run
+from lamella.build.sources import CopySource
 from lamella.build.work import Outcome, Work
 from lamella.build.workdir_step import execute_workdir
 from lamella.errors import LamellaError
 from lamella.events import StepErrored, StepFinished, StepStarted
 from lamella.oci.config import HistoryEntry
 from lamella.plan.stage import LoweredStage, StageState
-from lamella.plan.step import ConfigStep, CopyStep, RunStep, Step, WorkdirStep
+from lamella.plan.step import ConfigStep, CopyStep, RunStep, Source, Step, WorkdirStep
 from lamella.store.instant import format_instant
 
 #: what BuildKit writes into the comment of every history entry
@@ -60,13 +62,14 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
             continue
         key = f"{lowered.stage.number}.{number}"
         machine.emit(StepStarted(key, next(label), step.info.text, step.info.where))
+        sources = _TimedSources(work.open_source)
         started = time.perf_counter()
         try:
-            outcome = execute_step(work._replace(step=key), level, step)
+            outcome = execute_step(work._replace(step=key, open_source=sources.open), level, step)
         except LamellaError as error:
             machine.emit(StepErrored(key, str(error)))
             raise
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started - sources.waited
         level = outcome.level
         if outcome.layer:
             made.append(made_layer(step, len(history), shared=base.shared and len(made) == len(base.made)))
@@ -86,6 +89,21 @@ def build_stage(work: Work, lowered: LoweredStage, base: Base) -> StageResult:
         done.append((step, outcome, seconds))
     reports = tuple(_report(lowered, *one) for one in done)
     return StageResult(base, level, lowered.state, tuple(history), created, reports, tuple(made))
+
+
+class _TimedSources:
+    """Opens sources, and knows how long that took: a step that waits for another stage is not at work."""
+
+    def __init__(self, open_source: Callable[[Source, str], CopySource]) -> None:
+        self._open_source = open_source
+        self.waited = 0.0
+
+    def open(self, source: Source, where: str) -> CopySource:
+        started = time.perf_counter()
+        try:
+            return self._open_source(source, where)
+        finally:
+            self.waited += time.perf_counter() - started
 
 
 def execute_step(work: Work, level: Level | None, step: Step) -> Outcome:

@@ -11,6 +11,7 @@ from lamella.build.level import Level, chain_of
 from lamella.build.machine import Machine, content_size
 from lamella.build.request import AgentSource, SecretSource
 from lamella.build.sources import CopySource
+from lamella.build.trace import Miss, Running
 from lamella.events import StepFinished
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.digest import chain_id
@@ -44,7 +45,7 @@ class Work(NamedTuple):
     """One stage's surroundings. ``open_source`` waits for the stage it names; ``step`` is the running step's event
     key; ``network`` is the command line's choice for RUN, ``platform`` that of the programs it runs. With
     ``only_cached`` a step that the cache does not hold raises NotBuilt instead of being executed. ``secrets`` and
-    ``agents`` are for the mounts of RUN."""
+    ``agents`` are for the mounts of RUN. ``running`` is told of every hit and miss."""
 
     machine: Machine
     open_source: Callable[[Source, str], CopySource]
@@ -55,23 +56,34 @@ class Work(NamedTuple):
     only_cached: bool = False
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
+    running: Running | None = None
 
     def find_cached(
         self, level: Level | None, definition: bytes, contents: str = "", *, alone: bool = False
     ) -> Outcome | None:
         """The step's outcome from the cache. ``alone``: its layer does not depend on what is below it."""
-        if not self.use_cache:
+        below = None if alone else level
+        found = cache.find(self.machine, below, definition, contents) if self.use_cache else None
+        if found is None:
+            self._missed(below, definition, contents)
             return None
-        found = cache.find(self.machine, None if alone else level, definition, contents)
-        if found is None and self.only_cached:
-            raise NotBuilt
-        return None if found is None else _from_record(level, found)
+        if self.running is not None:
+            self.running.cached(self.step, found.key)
+        return _from_record(level, found)
 
     def may_be_cached(self, level: Level | None, definition: bytes, *, alone: bool = False) -> bool:
-        known = self.use_cache and cache.may_hit(self.machine, None if alone else level, definition)
-        if self.only_cached and not known:
-            raise NotBuilt
+        """Whether to look at what the step reads and ask :meth:`find_cached`; False is a miss."""
+        below = None if alone else level
+        known = self.use_cache and cache.may_hit(self.machine, below, definition)
+        if not known:
+            self._missed(below, definition, None)
         return known
+
+    def _missed(self, level: Level | None, definition: bytes, contents: str | None) -> None:
+        if self.only_cached:
+            raise NotBuilt
+        if self.running is not None:
+            self.running.missed(Miss(self.step, level, definition, contents, self.use_cache))
 
     def pack(
         self,
@@ -97,7 +109,10 @@ class Work(NamedTuple):
             size, seconds = content_size(result.entries), time.perf_counter() - began
             told.append((size, seconds))
             machine.emit(StepFinished(self.step, False, seconds, size))
-            cache.record(machine, None if alone else level, definition, contents(result), result, seconds=seconds)
+            below = None if alone else level
+            key = cache.record(machine, below, definition, contents(result), result, seconds=seconds)
+            if self.running is not None:
+                self.running.cached(self.step, key)
             if snapshot is not None:
                 machine.snapshotter.bind(snapshot, chain_id(chain_of(level), result.diff_id))
 

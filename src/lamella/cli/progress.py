@@ -6,7 +6,17 @@ import codecs
 import threading
 from typing import Protocol
 
-from lamella.events import Event, ImageWritten, Note, StepErrored, StepFinished, StepOutput, StepStarted, Transferred
+from lamella.events import (
+    CacheMissed,
+    Event,
+    ImageWritten,
+    Note,
+    StepErrored,
+    StepFinished,
+    StepOutput,
+    StepStarted,
+    Transferred,
+)
 
 _MIB = 1 << 20
 
@@ -54,6 +64,11 @@ class PlainProgress:
                 self._flush_tails(step)
                 done = "CACHED" if cached else f"DONE {seconds:.1f}s"
                 self._line(f"#{self._numbers[step]} {done}" + (f" {human_size(size)}" if size is not None else ""))
+            case CacheMissed(step, reasons):
+                from lamella.cli.text.misses import miss_text
+
+                for reason in reasons:
+                    self._line(f"#{self._numbers[step]} missed: {miss_text(reason)}")
             case StepErrored(step, message):
                 self._flush_tails(step)
                 self._line(f"#{self._numbers.get(step, 0)} ERROR {message}")
@@ -99,6 +114,17 @@ class JsonProgress:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         data: dict[str, object] = {"event": name}
         for field, value in event._asdict().items():
-            data[field] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            data[field] = _plain(value)
         self._stream.write(json.dumps(data) + "\n")
         self._stream.flush()
+
+
+def _plain(value: object) -> object:
+    """Bytes as text, named tuples as objects."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, tuple):
+        fields = getattr(value, "_fields", None)
+        parts = [_plain(one) for one in value]
+        return dict(zip(fields, parts, strict=True)) if fields else parts
+    return value

@@ -63,35 +63,64 @@ class BuildCache:
             self._used.add(key)
         return record
 
-    def put(self, record: CacheRecord) -> None:
-        """Keeps the record; one with the same key is replaced. It survives a kill from here on."""
+    def lookup(self, key: str) -> CacheRecord | None:
+        """The record, its blob there or not: what a miss is explained from."""
+        rows = self._database.query(f"SELECT {_COLUMNS} FROM cache WHERE key = ?", (key,))
+        return _record(rows[0]) if rows else None
+
+    def put(self, record: CacheRecord, lines: bytes = b"") -> None:
+        """Keeps the record; one with the same key is replaced. It survives a kill from here on. ``lines`` are what
+        ``record.contents`` is the digest of, kept to explain a miss; they go with the last record of those contents."""
         layer = record.layer
         blob = (layer.diff_id, layer.blob.media_type, layer.blob.digest, layer.blob.size) if layer else (None,) * 4
         values = (
             record.key, *blob, record.parent_chain, record.content_size, record.seconds, record.created,
             record.definition, record.contents, record.prefix, time.time_ns(),
         )  # fmt: skip
-        self._database.change(
-            f"INSERT OR REPLACE INTO cache ({_COLUMNS}, last_used) VALUES ({','.join('?' * len(values))})", values
-        )
+        insert = f"INSERT OR REPLACE INTO cache ({_COLUMNS}, last_used) VALUES ({','.join('?' * len(values))})"
+        if not lines:
+            self._database.change(insert, values)
+            return
+        from lamella.layer.compression import make_compressor
+
+        compressor = make_compressor("gzip")
+        packed = compressor.compress(lines) + compressor.flush()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR IGNORE INTO reading VALUES (?, ?)", (str(record.contents), packed))
+            connection.execute(insert, values)
+
+        self._database.write(write)
+
+    def lines_of(self, contents: str) -> bytes:
+        """What was put with a record of these contents; empty where nothing was, or it is gone."""
+        rows = self._database.query("SELECT lines FROM reading WHERE contents = ?", (str(contents),))
+        if not rows:
+            return b""
+        import zlib
+
+        try:
+            return zlib.decompress(rows[0][0], wbits=31)
+        except zlib.error:
+            return b""
 
     def has_definition(self, prefix: str) -> bool:
         """Whether any record has this prefix, whatever its contents."""
         return bool(self._database.query("SELECT 1 FROM cache WHERE prefix = ? LIMIT 1", (prefix,)))
 
-    def with_definition(self, prefix: str) -> list[CacheRecord]:
-        """The records of this prefix, newest first, blobs there or not: what a miss is explained from."""
-        rows = self._database.query(f"SELECT {_COLUMNS} FROM cache WHERE prefix = ? ORDER BY created DESC", (prefix,))
-        return [_record(row) for row in rows]
-
     def delete(self, keys: Iterable[str]) -> int:
         """Removes records; returns how many there were. Their blobs stay until garbage is collected."""
         values = [(key,) for key in keys]
-        return self._database.write(lambda connection: _delete(connection, values))
+        return self._database.write(lambda connection: _delete(connection, "key", values))
 
     def clear(self) -> int:
         """Forgets everything; returns how many records there were."""
-        return self._database.change("DELETE FROM cache")
+
+        def clear(connection: sqlite3.Connection) -> int:
+            connection.execute("DELETE FROM reading")
+            return connection.execute("DELETE FROM cache").rowcount
+
+        return self._database.write(clear)
 
     def drop_missing(self) -> int:
         """Removes records whose blob is not there; returns how many."""
@@ -99,7 +128,7 @@ class BuildCache:
         gone = [(digest,) for digest, size in rows if self._blobs.size(Digest(digest)) != size]
         if not gone:
             return 0
-        return self._database.write(lambda c: c.executemany("DELETE FROM cache WHERE digest = ?", gone).rowcount)
+        return self._database.write(lambda c: _delete(c, "digest", gone))
 
     def unused_since(self, instant: int) -> list[str]:
         """Keys of records not used since ``instant`` (ns since the epoch)."""
@@ -139,8 +168,13 @@ class BuildCache:
         self._database.write(lambda c: c.executemany("UPDATE cache SET last_used = ? WHERE key = ?", values))
 
 
-def _delete(connection: sqlite3.Connection, values: list[tuple[str]]) -> int:
-    return connection.executemany("DELETE FROM cache WHERE key = ?", values).rowcount if values else 0
+def _delete(connection: sqlite3.Connection, column: str, values: list[tuple[str]]) -> int:
+    """Records by what stands in ``column``, and the lines that no record needs any more."""
+    if not values:
+        return 0
+    count = connection.executemany(f"DELETE FROM cache WHERE {column} = ?", values).rowcount
+    connection.execute("DELETE FROM reading WHERE contents NOT IN (SELECT contents FROM cache)")
+    return count
 
 
 def _record(row: tuple[Any, ...]) -> CacheRecord:

@@ -19,7 +19,7 @@ from lamella.store.lock import StoreLock
 _T = TypeVar("_T")
 #: a path that makes a database nobody else sees
 IN_MEMORY = ":memory:"
-_VERSION = 2
+_VERSION = 3
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -42,6 +42,10 @@ CREATE TABLE cache (
     definition BLOB NOT NULL, contents TEXT NOT NULL, last_used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX cache_prefix ON cache (prefix);
 CREATE INDEX cache_digest ON cache (digest);
+CREATE TABLE reading (contents TEXT PRIMARY KEY, lines BLOB NOT NULL);
+CREATE TABLE note (
+    kind TEXT NOT NULL, key TEXT NOT NULL, used INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE digests (root TEXT PRIMARY KEY, used INTEGER NOT NULL, rows BLOB NOT NULL) WITHOUT ROWID;
 """
 

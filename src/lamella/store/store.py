@@ -30,6 +30,7 @@ from lamella.store.layout import Layout
 from lamella.store.lease import Lease
 from lamella.store.lock import StoreLock
 from lamella.store.mirror import Mirror
+from lamella.store.notes import Notes
 
 #: bytes; for index.json and SQLite's files beside its own
 _RESERVE = 1 << 20
@@ -52,6 +53,7 @@ class Store:
         self.cache = BuildCache(self.database, self.blobs)
         self.digests = DigestCache(self.database)
         self.downloads = Downloads(self.database)
+        self.notes = Notes(self.database)
 
     @classmethod
     def open(cls, root: str, *, create: bool = True) -> Store:

@@ -50,7 +50,9 @@ class Builds:
         """Raises what a build raises; ``name`` is what the comparison calls it."""
         known = {entry.descriptor.digest for entry in self._store.images.entries()}
         self._number += 1
-        result = self._build(request._replace(tags=()), self._store, _numbered(self._emit, self._number))
+        result = self._build(
+            request._replace(tags=(), remember=False), self._store, _numbered(self._emit, self._number)
+        )
         if result.manifest.digest not in known:
             self._made.append(result.manifest.digest)
         image = self._store.images.get(result.manifest.digest).image

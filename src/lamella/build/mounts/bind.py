@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamella.build.cache import contents_key
+from lamella.build.cache import Contents, contents_key
 from lamella.build.copyplan import find_exactly
 from lamella.build.mounts.surroundings import Files, Ready, Surroundings, Wanted
 from lamella.build.sources import ArchiveContext, ContextSource, TreeSource
@@ -21,7 +21,7 @@ def find_files(work: Work, step: MountStep, where: str) -> Files:
     return Files(source, find_exactly(source, step.source_path, where))
 
 
-def contents_of(files: Files) -> str:
+def contents_of(files: Files) -> Contents:
     """A digest of all that is mounted, as COPY makes one, for the cache key. What the path was called is not in it."""
     source, found = files
     regular = [entry for entry in (found.entry, *found.below) if entry.kind == kinds.FILE]

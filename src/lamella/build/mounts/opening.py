@@ -39,9 +39,10 @@ def contents_key_of(wanted: tuple[Wanted, ...]) -> str:
     read = [one.files for one in wanted if one.files is not None]
     if not read:
         return ""
+    from lamella.build.cache import join_contents
     from lamella.build.mounts.bind import contents_of
 
-    return " ".join(map(contents_of, read))
+    return join_contents(map(contents_of, read))
 
 
 def open_mounts(wanted: tuple[Wanted, ...], around: Surroundings) -> Opened:

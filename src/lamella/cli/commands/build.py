@@ -45,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache-filter", action="append", default=[], metavar="STAGE", help="run every step of this stage again"
     )
+    parser.add_argument("--explain-cache", action="store_true", help="say why each step was not in the cache")
     parser.add_argument("--pull", action="store_true", help="look for newer base images (in the store only, yet)")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="add a label")
     parser.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE", help="annotate the manifest")
@@ -118,8 +119,8 @@ def _build(args: argparse.Namespace, session: Session, request: BuildRequest, be
     else:
         result = build(request, session.store(), emit)
     _write_files(args, result)
-    if not args.quiet and args.progress != "json":
-        err.write(_summary(result))
+    if not args.quiet:
+        _write_sizes(args, session, result, err)
     sys.stderr.flush()
     if result.is_image and all(output.stream is None for output in request.outputs):
         session.out(result.image_id)
@@ -189,6 +190,7 @@ def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReque
         layers=args.layers,
         **_access(args),
         no_cache_stages=tuple(args.no_cache_filter),
+        explain_cache=not args.quiet and (args.explain_cache or args.progress != "auto"),
     )
 
 
@@ -283,17 +285,18 @@ def _put(path: str, text: str) -> None:
         file.write(text.encode())
 
 
-def _summary(result: BuildResult) -> str:
-    """Per step what it added; the time of all."""
-    from lamella.cli.progress import human_size
-    from lamella.cli.text.counts import count
+def _write_sizes(args: argparse.Namespace, session: Session, result: BuildResult, err: Transcript) -> None:
+    """What each step added and lost, and what each image came to: for people, or as the last events."""
+    from lamella.cli.view.sizes import as_json, build_sizes
 
-    lines = []
-    for step in result.steps:
-        size = human_size(step.size) if step.size is not None else "no layer"
-        how = "cached" if step.cached else f"{step.seconds:.1f}s"
-        lines.append(f"  {size:>9}  {how:>7}  {step.text}")
-    cached = all(step.cached for step in result.steps)
-    layers = count(len(result.config.diff_ids), "layer")
-    lines.append(f"{layers}, " + ("all cached" if cached else f"built in {result.seconds:.1f}s"))
-    return "\n".join(lines) + "\n"
+    for one in result.parts or (result,):
+        sizes = build_sizes(one, session.store())
+        if args.progress == "json":
+            import json
+
+            err.write(json.dumps(as_json(sizes, one)) + "\n")
+            continue
+        from lamella.cli.text.sizes import sizes_lines
+
+        title = [f"{one.config.platform}:"] if result.parts else []
+        err.write("\n".join(["", *title, *sizes_lines(sizes, one), ""]))

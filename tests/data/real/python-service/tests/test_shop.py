@@ -1,0 +1,1 @@
+"""Left out by the ignore file."""
