@@ -2,6 +2,7 @@
 
     covers: COPY | --chown             row and option of the language table; the line may stand several times
     options: --build-arg A=1           words for `build`, run in the context; $SERVER is the loopback web server
+    docker: --allow network.host       words that Docker alone is given
     context: .                         the build's last word ("none": there is none); stdin: a member that is its input
     output: ../out                     compared in place of the image: a folder or a tar archive
     judge: specification "..."         where the recorded Docker is too old: the text that says what to expect
@@ -47,7 +48,8 @@ from typing import Any, NamedTuple
 import zstandard
 
 CASES = Path(__file__).resolve().parent / "cases"
-KEYS = ("covers", "options", "context", "stdin", "output", "judge", "fails", "differs")
+KEYS = ("covers", "options", "docker", "context", "stdin", "output", "judge", "fails", "differs")
+_MEMBER = r"(.+?)(?: (0[0-7]+|tar(?:\.\w+)?|git|image|-> .+|= .+))?"
 _COMPRESS = {
     "tar": lambda data: data,
     "tar.gz": lambda data: gzip.compress(data, mtime=0),
@@ -71,6 +73,7 @@ class Case(NamedTuple):
     name: str
     covers: tuple[tuple[str, str], ...]
     options: str
+    docker: str
     context: str | None
     stdin: str | None
     output: str | None
@@ -107,13 +110,14 @@ def parse_case(text: str, name: str) -> Case:
         said.setdefault(key, []).append(value)
     members = []
     for words, body in zip(rest[::2], rest[1::2], strict=True):
-        member, *attributes = words.split(" ")
-        members.append(Member(member, tuple(attributes), body))
+        member, attributes = re.fullmatch(_MEMBER, words).groups("")  # type: ignore[union-attr]
+        members.append(Member(member, tuple(attributes.split()), body))
     exit_code, _, place = said.get("fails", [""])[0].partition(" ")
     return Case(
         name,
         tuple((row.strip(), option.strip()) for row, _, option in (line.partition("|") for line in said["covers"])),
         " ".join(said.get("options", [])),
+        " ".join(said.get("docker", [])),
         {"none": None}.get(context := said.get("context", ["."])[0], context),
         said.get("stdin", [None])[0],
         said.get("output", [None])[0],
