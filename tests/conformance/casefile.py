@@ -86,6 +86,10 @@ class Case(NamedTuple):
     def by_specification(self) -> bool:
         return self.judge.startswith("specification")
 
+    @property
+    def needs_server(self) -> bool:
+        return "$SERVER" in repr(self)
+
     def words(self, server: str) -> list[str]:
         return shlex.split(self.options.replace("$SERVER", server))
 

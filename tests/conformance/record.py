@@ -67,7 +67,7 @@ def record(docker: Docker26, case: Case, bases: list[Base]) -> dict[str, Any]:
             if "image" in member.words:
                 words = ["build", *common, "-t", member.name, "-f", "-", "."]
                 docker(*words, cwd=context, input=member.body.encode())
-        words = ["buildx", "build", *common, "--iidfile", f"{folder}/iid", *case.docker.split(), *case.words(server)]
+        words = ["buildx", "build", *common, *([] if case.output else ["--iidfile", f"{folder}/iid"]), *case.docker.split(), *case.words(server)]
         if case.context is not None:
             words.append(case.context.replace("$SERVER", server))
         stdin = (context / case.stdin).read_bytes() if case.stdin else b""
