@@ -2,7 +2,6 @@
 
     covers: COPY | --chown             row and option of the language table; the line may stand several times
     options: --build-arg A=1           words for `build`, run in the context; $SERVER is the loopback web server
-    docker: --allow network.host       words that Docker alone is given
     context: .                         the build's last word ("none": there is none); stdin: a member that is its input
     output: ../out                     compared in place of the image: a folder or a tar archive
     judge: specification "..."         where the recorded Docker is too old: the text that says what to expect
@@ -48,7 +47,7 @@ from typing import Any, NamedTuple
 import zstandard
 
 CASES = Path(__file__).resolve().parent / "cases"
-KEYS = ("covers", "options", "docker", "context", "stdin", "output", "judge", "fails", "differs")
+KEYS = ("covers", "options", "context", "stdin", "output", "judge", "fails", "differs")
 _MEMBER = r"(.+?)(?: (0[0-7]+|tar(?:\.\w+)?|git|image|-> .+|= .+))?"
 _COMPRESS = {
     "tar": lambda data: data,
@@ -73,7 +72,6 @@ class Case(NamedTuple):
     name: str
     covers: tuple[tuple[str, str], ...]
     options: str
-    docker: str
     context: str | None
     stdin: str | None
     output: str | None
@@ -121,7 +119,6 @@ def parse_case(text: str, name: str) -> Case:
         name,
         tuple((row.strip(), option.strip()) for row, _, option in (line.partition("|") for line in said["covers"])),
         " ".join(said.get("options", [])),
-        " ".join(said.get("docker", [])),
         {"none": None}.get(context := said.get("context", ["."])[0], context),
         said.get("stdin", [None])[0],
         said.get("output", [None])[0],

@@ -67,7 +67,13 @@ def record(docker: Docker26, case: Case, bases: list[Base]) -> dict[str, Any]:
             if "image" in member.words:
                 words = ["build", *common, "-t", member.name, "-f", "-", "."]
                 docker(*words, cwd=context, input=member.body.encode())
-        words = ["buildx", "build", *common, *([] if case.output else ["--iidfile", f"{folder}/iid"]), *case.docker.split(), *case.words(server)]
+        words = [
+            "buildx",
+            "build",
+            *common,
+            *([] if case.output else ["--iidfile", f"{folder}/iid"]),
+            *case.words(server),
+        ]
         if case.context is not None:
             words.append(case.context.replace("$SERVER", server))
         stdin = (context / case.stdin).read_bytes() if case.stdin else b""
@@ -104,7 +110,9 @@ def main(wanted: list[str]) -> int:
 
         for case, found in pool.map(one, cases):
             records[case.name] = found
-            if ("fails" in found) is not (case.fails is not None) and not any(what == "fails" for what, _ in case.differs):
+            if ("fails" in found) is not (case.fails is not None) and not any(
+                what == "fails" for what, _ in case.differs
+            ):
                 print(f"{case.name}: is it to fail? {found.get('fails', 'it does not')}")
     write_recorded({name: found for name, found in records.items() if name in known})
     return 0
