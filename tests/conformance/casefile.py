@@ -13,8 +13,9 @@
     -- a --
     its content
 
-A member begins with ``-- NAME --`` and is a file of the context; ``../NAME`` lies beside the context (secrets, outputs),
-``../www/NAME`` is what the web server serves. ``$SERVER`` in a Dockerfile is its address. Between NAME and ``--`` may stand:
+A member begins with ``-- NAME --`` and is a file of the context; ``../NAME`` lies beside the context (secrets,
+outputs), ``../www/NAME`` is what the web server serves. ``$SERVER`` in a Dockerfile is its address. Between NAME and
+``--`` may stand:
 
     0755            the mode; the default is 0644, for a folder (``NAME/``) 0755
     -> TARGET       a symbolic link
@@ -24,7 +25,7 @@ A member begins with ``-- NAME --`` and is a file of the context; ``../NAME`` li
     image           not a file: a Dockerfile that is built under this name before
 
 ``-- expected --`` is what a case by specification expects: entries of the whole tree, and JSON objects whose keys
-(``config``, ``history``, ``layers``) are compared as far as they are given. ``-- ours --`` is the same for what differs.
+(``config``, ``history``, ``layers``) are compared as far as they are given. ``-- ours --`` is the same of what differs.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _COMPRESS = {
     "tar.gz": lambda data: gzip.compress(data, mtime=0),
     "tar.bz2": bz2.compress,
     "tar.xz": lzma.compress,
-    "tar.zst": lambda data: zstandard.compress(data),
+    "tar.zst": zstandard.compress,
 }
 _KINDS = {"f": tarfile.REGTYPE, "d": tarfile.DIRTYPE, "l": tarfile.SYMTYPE, "h": tarfile.LNKTYPE}
 _KINDS |= {"p": tarfile.FIFOTYPE, "c": tarfile.CHRTYPE, "b": tarfile.BLKTYPE}

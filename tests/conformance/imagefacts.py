@@ -1,8 +1,8 @@
 """What an image holds, read from its layers by the standard library alone, so that nothing of Lamella judges Lamella.
 
-A tree is a list of lines, ``PATH KIND MODE UID:GID REST``, sorted by path. KIND is one letter (f d l c b p), REST a file's size and
-sha256, ``-> TARGET`` of a symbolic link, ``MAJOR,MINOR`` of a device. A file with several names has `` = FIRST`` behind
-all but the first of them, one with extended attributes `` NAME=HEX`` at the end. Times are left out.
+A tree is a list of lines, ``PATH KIND MODE UID:GID REST``, sorted by path. KIND is one letter (f d l c b p), REST a
+file's size and sha256, ``-> TARGET`` of a symbolic link, ``MAJOR,MINOR`` of a device. A file with several names has
+`` = FIRST`` behind all but the first of them, one with extended attributes `` NAME=HEX`` at the end. No times.
 """
 
 from __future__ import annotations

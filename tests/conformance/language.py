@@ -14,10 +14,11 @@ BEGIN = "<!-- From here to the end mark this page is made from tests/conformance
 END = "<!-- end -->\n"
 #: the rows in the order of the page
 ITEMS = (
-    "parser directives", "comments", "continuation lines", "FROM", "ARG", "ENV", "LABEL", "expansion", "RUN", "RUN --mount",
-    "RUN --mount=bind", "RUN --mount=cache", "RUN --mount=tmpfs", "RUN --mount=secret", "RUN --mount=ssh",
-    "RUN --network", "RUN --security", "heredocs", "COPY", "ADD", "WORKDIR", "USER", "EXPOSE", "VOLUME", "CMD", "ENTRYPOINT",
-    "SHELL", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "all of them", "ONBUILD", "ignore file", "build",
+    "parser directives", "comments", "continuation lines", "FROM", "ARG", "ENV", "LABEL", "expansion", "RUN",
+    "RUN --mount", "RUN --mount=bind", "RUN --mount=cache", "RUN --mount=tmpfs", "RUN --mount=secret",
+    "RUN --mount=ssh", "RUN --network", "RUN --security", "heredocs", "COPY", "ADD", "WORKDIR", "USER", "EXPOSE",
+    "VOLUME", "CMD", "ENTRYPOINT", "SHELL", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "all of them", "ONBUILD",
+    "ignore file", "build",
 )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ class Saved:
         self.config: dict[str, Any] = json.loads(config.read_bytes())
         self.diff_ids = tuple(self.config["rootfs"].get("diff_ids") or ())
         if self.diff_ids:
-            self._tar = tarfile.open(fileobj=io.BytesIO(docker("save", name)))
+            self._tar = tarfile.TarFile(fileobj=io.BytesIO(docker("save", name)))
             (self._manifest,) = json.load(self._member("manifest.json"))
 
     def _member(self, name: str) -> IO[bytes]:
@@ -60,6 +60,7 @@ def import_bases(docker: Docker26) -> list[Base]:
 
 
 def record(docker: Docker26, case: Case, bases: list[Base]) -> dict[str, Any]:
+    """A line of expected.jsonl. Raises CalledProcessError where an image that the case stands on is not built."""
     with tempfile.TemporaryDirectory(prefix="lamella-case-") as folder, serve(Path(folder, "www")) as server:
         context = lay(case, Path(folder), server)
         common = ["--progress=plain", "--network=host"] if "--network" not in case.options else ["--progress=plain"]
@@ -78,7 +79,7 @@ def record(docker: Docker26, case: Case, bases: list[Base]) -> dict[str, Any]:
             words.append(case.context.replace("$SERVER", server))
         stdin = (context / case.stdin).read_bytes() if case.stdin else b""
         done = docker.run(*words, cwd=context, input=stdin)
-        found: dict[str, Any] = {"case": case.name, "judge": VERSION}
+        found: dict[str, Any] = {"case": case.name, "judge": docker.version()}
         if done.returncode:
             message = done.stderr.decode(errors="replace").strip().splitlines()[-1]
             return {**found, "fails": message.replace(server, "$SERVER").replace(folder, "$FOLDER")}
@@ -97,8 +98,6 @@ def main(wanted: list[str]) -> int:
     records = recorded()
     known = {case.name for case in all_cases()}
     with Docker26() as docker, ThreadPoolExecutor(os.cpu_count()) as pool:
-        global VERSION
-        VERSION = docker.version()
         bases = import_bases(docker)
 
         def one(case: Case) -> tuple[Case, dict[str, Any]]:
@@ -118,6 +117,5 @@ def main(wanted: list[str]) -> int:
     return 0
 
 
-VERSION = ""
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

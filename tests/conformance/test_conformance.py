@@ -29,6 +29,7 @@ class Lamella:
     """The images of a store, and its command line."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._store = Store.open(str(root))
         self._bases = {}
         for name in ("busybox", "alpine"):
@@ -67,12 +68,11 @@ def lamella(lamella_root: Path) -> Any:
 def test_case(
     case: Case,
     lamella: Lamella,
-    lamella_root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("LAMELLA_ROOT", str(lamella_root))
+    monkeypatch.setenv("LAMELLA_ROOT", str(lamella.root))
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     (tmp_path / "www").mkdir()
     with serve(tmp_path / "www") if case.needs_server else nullcontext("") as server:
