@@ -81,7 +81,9 @@ def test_case(
             if "image" in member.words:
                 Path("../before").write_text(member.body, "utf-8")
                 assert dispatch(["build", "-q", "-t", member.name, "-f", "../before", "."]) == 0
-        words = ["build", "--progress=plain", "--iidfile", "../iid", *case.words(server)]
+        words = ["build", "--progress=plain", *case.words(server)]
+        if case.output is None:
+            words += ["--iidfile", "../iid"]
         if case.context is not None:
             words.append(case.context.replace("$SERVER", server))
         with standard_input(case.stdin or os.devnull):
