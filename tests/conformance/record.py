@@ -96,7 +96,7 @@ def main(wanted: list[str]) -> int:
     if wanted:
         cases = [case for case in cases if case.name in wanted or case.name.partition("/")[0] in wanted]
     records = recorded()
-    known = {case.name for case in all_cases()}
+    known = {case.name for case in all_cases() if not case.by_specification}
     with Docker26() as docker, ThreadPoolExecutor(os.cpu_count()) as pool:
         bases = import_bases(docker)
 
