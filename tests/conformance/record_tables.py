@@ -55,7 +55,7 @@ class Judge:
     def says(self, row: Row, said: Any, expected: Any) -> None:
         """Docker said this of a line that expects that."""
         if said == expected:
-            row["judge"] = self.version
+            row["judge"] = f"bash, {self.version}" if row.get("judge", "").startswith("bash") else self.version
             return
         print(f"{row.get('text', row.get('ignore'))!r} {row.get('path', '')}: Docker says {said!r}, not {expected!r}")
 
