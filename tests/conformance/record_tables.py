@@ -69,7 +69,12 @@ def build(docker: Docker26, folder: str, dockerfile: str, *options: str) -> str 
 
 def users(docker: Docker26, variables: dict[str, str], texts: list[str], escape: str) -> list[str] | None:
     """What Docker makes of the words; None where it refuses one of them."""
-    lines = [f"# escape={escape}", "FROM scratch", *(f"ARG {name}" for name in variables), *(f"USER {t}" for t in texts)]
+    lines = [
+        f"# escape={escape}",
+        "FROM scratch",
+        *(f"ARG {name}" for name in variables),
+        *(f"USER {t}" for t in texts),
+    ]
     options = [f"--build-arg={name}={value}" for name, value in variables.items()]
     with tempfile.TemporaryDirectory() as folder:
         image = build(docker, folder, "\n".join(lines) + "\n", *options)
@@ -84,7 +89,9 @@ def record_words(judge: Judge) -> None:
     rows = read(WORDS)
     variables = rows[0]["variables"]
     for escape in ("\\", "`"):
-        some = [row for row in rows[1:] if row.get("escape", "\\") == escape and "\n" not in row["text"] and row["text"]]
+        some = [
+            row for row in rows[1:] if row.get("escape", "\\") == escape and "\n" not in row["text"] and row["text"]
+        ]
         refused = [row for row in some if "error" in row]
         for batch in batched([row for row in some if "error" not in row], WORDS_AT_ONCE):
             found = users(judge.docker, variables, [row["text"] for row in batch], escape)
