@@ -48,10 +48,18 @@ from typing import Any, NamedTuple
 import zstandard
 
 CASES = Path(__file__).resolve().parent / "cases"
+#: the bases that the cases were recorded on: a root file system and its sha256
+BASES = {
+    "busybox": ("busybox-musl-amd64.tar.gz", "5c3b447848a98e48dce106cb3e6acbd4fb6f9b26ee778798137349ce01f4d3c1"),
+    "alpine": (
+        "alpine-minirootfs-3.20.3-x86_64.tar.gz",
+        "d4e6fd67dcf75e40c451560ac7265166c2b72a0f38ddc9aae756a7de3d1efa0c",
+    ),
+}
 KEYS = ("covers", "options", "context", "stdin", "output", "judge", "fails", "differs")
 _MEMBER = r"(.+?)(?: (0[0-7]+|tar(?:\.\w+)?|git|image|-> .+|= .+))?"
 _COMPRESS = {
-    "tar": lambda data: data,
+    "tar": bytes,
     "tar.gz": lambda data: gzip.compress(data, mtime=0),
     "tar.bz2": bz2.compress,
     "tar.xz": lzma.compress,
@@ -113,8 +121,9 @@ def parse_case(text: str, name: str) -> Case:
         said.setdefault(key, []).append(value)
     members = []
     for words, body in zip(rest[::2], rest[1::2], strict=True):
-        member, attributes = re.fullmatch(_MEMBER, words).groups("")  # type: ignore[union-attr]
-        members.append(Member(member, tuple(attributes.split()), body))
+        found = re.fullmatch(_MEMBER, words)
+        assert found is not None
+        members.append(Member(found[1], tuple((found[2] or "").split()), body))
     exit_code, _, place = said.get("fails", [""])[0].partition(" ")
     return Case(
         name,

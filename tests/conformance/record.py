@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,12 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from casefile import Case, all_cases, lay, recorded, write_recorded
+from casefile import BASES, Case, all_cases, lay, recorded, write_recorded
 from docker26 import REPOSITORY, Docker26
 from imagefacts import apply_layer, facts, output_listing
 from loopback import serve
 
-BASES = {"busybox": "busybox-musl-amd64.tar.gz", "alpine": "alpine-minirootfs-3.20.3-x86_64.tar.gz"}
+#: what is another in the same message of each build
+VARIES = (
+    (r"(?<=checksum of ref )\S+(?=: )", "$REF"),
+    (r"/host/\S+?/(merged|buildkit-mount\d+)", "$ROOT"),
+    (r"(failed to do request): .*", r"\1"),
+)
 Base = tuple[tuple[str, ...], dict[str, str]]
 
 
@@ -50,7 +56,7 @@ def import_bases(docker: Docker26) -> list[Base]:
     """Diff IDs and tree of each base."""
     folder = Path(os.environ.get("LAMELLA_TEST_BASES") or REPOSITORY.parent / "shared" / "bases")
     found: list[Base] = []
-    for name, file in BASES.items():
+    for name, (file, _) in BASES.items():
         docker("import", str(folder / file), name)
         saved = Saved(docker, name)
         tree: dict[str, str] = {}
@@ -82,6 +88,8 @@ def record(docker: Docker26, case: Case, bases: list[Base]) -> dict[str, Any]:
         found: dict[str, Any] = {"case": case.name, "judge": docker.version()}
         if done.returncode:
             message = done.stderr.decode(errors="replace").strip().splitlines()[-1]
+            for varies, name in VARIES:
+                message = re.sub(varies, name, message)
             return {**found, "fails": message.replace(server, "$SERVER").replace(folder, "$FOLDER")}
         if case.output:
             return {**found, "output": output_listing(context / case.output)}

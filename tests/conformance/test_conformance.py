@@ -17,7 +17,7 @@ from imagefacts import apply_layer, facts, output_listing
 from loopback import serve
 
 from lamella.cli.dispatch import dispatch
-from lamella.store.images import StoredImage
+from lamella.store.mirror import StoredImage
 from lamella.store.store import Store
 
 CASES = list(all_cases())
