@@ -57,7 +57,7 @@ BASES = {
     ),
 }
 KEYS = ("covers", "options", "context", "stdin", "output", "judge", "fails", "differs")
-_MEMBER = r"(.+?)(?: (0[0-7]+|tar(?:\.\w+)?|git|image|-> .+|= .+))?"
+_MEMBER = r"(.+?)(?: ([0-7]{4}|tar(?:\.\w+)?|git|image|-> .+|= .+))?"
 _COMPRESS = {
     "tar": bytes,
     "tar.gz": lambda data: gzip.compress(data, mtime=0),
