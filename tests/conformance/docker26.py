@@ -32,7 +32,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 TREE = Path(os.environ.get("LAMELLA_DOCKER26") or REPOSITORY / ".demo" / "docker26").absolute()
-PACKAGES = "docker.io,docker-cli,docker-buildx,ca-certificates,git"
+PACKAGES = "docker.io,docker-cli,docker-buildx,ca-certificates,git,xz-utils"
 #: seconds for the daemon to answer, and to stop
 PATIENCE = 60
 

@@ -73,14 +73,17 @@ def add_dockerfile_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def pairs(values: list[str], flag: str, *, from_environment: bool = False) -> tuple[tuple[str, str], ...]:
-    """``NAME=VALUE`` words as pairs. Raises UsageError for one without ``=``."""
+def pairs(
+    values: list[str], flag: str, *, from_environment: bool = False, may_be_empty: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """``NAME=VALUE`` words as pairs. Raises UsageError for one without ``=``, unless its value is then that of the
+    environment, or empty."""
     found: list[tuple[str, str]] = []
     for value in values:
         name, equals, text = value.partition("=")
-        if not name or (not equals and not from_environment):
+        if not name or not (equals or from_environment or may_be_empty):
             raise UsageError(f"{flag} {value!r} is not NAME=VALUE")
-        if equals:
+        if equals or may_be_empty:
             found.append((name, text))
         elif name in os.environ:
             found.append((name, os.environ[name]))

@@ -184,7 +184,7 @@ def _with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReque
     return _with_outputs(args, request)._replace(
         tags=tuple(args.tag),
         platform=platforms[0] if platforms else None,
-        labels=pairs(args.label, "--label"),
+        labels=pairs(args.label, "--label", may_be_empty=True),
         network=args.network,
         no_cache=args.no_cache,
         layers=args.layers,

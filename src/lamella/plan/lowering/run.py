@@ -57,7 +57,7 @@ def _with_heredocs(lowering: Lowering, instruction: Run) -> tuple[Command, Hered
         # the shell reads heredocs inside of a longer text by itself, so it is given their bodies again
         bodies = "".join(f"\n{lowering.body_as_written(heredoc)}{heredoc.name}" for heredoc in instruction.heredocs)
         return Command(text + bodies, None), None
-    if first.content.startswith("#!"):
+    if lowering.body_as_written(first).startswith("#!"):  # behind the tabs of <<- it is none, in BuildKit too
         return Command(_SCRIPT_FOLDER + first.name, None), first
     return Command(first.content, None), None
 
