@@ -99,10 +99,10 @@ def test_twenty_thousand_paths_are_decided_quickly() -> None:
     file = parse_ignore("\n".join([*lines, "node_modules", "!keep.me"]), "i")
     paths = [f"src/p{i % 50}/q{i % 7}/file{i}.py" for i in range(16_000)]
     paths += [f"node_modules/p{i % 100}/f{i}.js" for i in range(4_000)]
-    begin = time.perf_counter()
+    begin = time.process_time()
     ignored = sum(file.decide(path).ignored for path in paths)
     assert ignored == 4_000
-    assert time.perf_counter() - begin < 0.6  # 0.07 s on a quiet machine
+    assert time.process_time() - begin < 3  # of this process alone: 0.07 s; many minutes if it were quadratic
 
 
 PATTERNS = st.lists(

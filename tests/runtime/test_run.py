@@ -143,7 +143,7 @@ def test_names(run: Run, alpine: Path) -> None:
     _, out, _ = run(alpine, "cat", "/etc/resolv.conf")
     assert out == Path("/etc/resolv.conf").read_bytes()
     _, out, _ = run(alpine, "cat", "/etc/hosts")
-    assert out.startswith(b"127.0.0.1\tlocalhost\n")
+    assert out.startswith(b"127.0.0.1\tlocalhost lamella\n")
 
 
 @pytest.mark.parametrize(

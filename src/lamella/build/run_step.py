@@ -105,6 +105,7 @@ def _run(work: Work, step: RunStep, wanted: tuple[Wanted, ...], workspace: Works
             mounts,
             network="none" if step.network == "none" else "host",
             security=step.security,
+            hostname=step.hostname,
         )
         status = work.machine.runner.run(sandbox, output)
     work.machine.check_cancelled()

@@ -55,6 +55,7 @@ def _run(step: RunStep) -> dict[str, Any]:
         "mounts": [_mount(mount) for mount in step.mounts],
         "network": step.network,
         "security": step.security,
+        "hostname": step.hostname,
         "script": None if step.script is None else _sha256(step.script),
         "script_name": step.script_name,
     }

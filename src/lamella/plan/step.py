@@ -84,6 +84,7 @@ class RunStep(NamedTuple):
     mounts: tuple[MountStep, ...] = ()
     network: str = "default"
     security: str = "sandbox"
+    hostname: str = "buildkitsandbox"
     script: bytes | None = None
     script_name: str = ""
 

@@ -3,7 +3,7 @@
 ROOT/OWNER/lock         held by flock as long as the process lives
 ROOT/OWNER/NUMBER/log   what the runtime says of one container
 ROOT/OWNER/NUMBER/bundle  where the runtime, and nobody else, finds that container's bundle; empty on the disk
-ROOT/OWNER/resolv.conf, hosts
+ROOT/OWNER/resolv.conf
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from lamella.layer.disk import write_error
 from lamella.runtime.cgroups import own_groups
-from lamella.runtime.network import hosts_file, resolver_file
+from lamella.runtime.network import resolver_file
 
 
 class RunFolder:
@@ -39,7 +39,6 @@ class RunFolder:
             with open(f"{path}/cgroup", "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(own_groups())
             resolver_file(f"{path}/resolv.conf")
-            hosts_file(f"{path}/hosts")
         except OSError as error:
             raise write_error(error, path) from None
         return owner

@@ -7,6 +7,7 @@ import posixpath
 
 from lamella.errors import InputError
 from lamella.runtime.leash import MemoryFile
+from lamella.runtime.network import hosts
 from lamella.runtime.protocol import BindMount, FileMount, Mount, Sandbox, TmpfsMount
 from lamella.runtime.spec import BASE_TARGETS
 from lamella.runtime.stubs import Stubs
@@ -15,12 +16,12 @@ from lamella.runtime.stubs import Stubs
 def place_mounts(
     sandbox: Sandbox, stubs: Stubs, bundle: str, own: str
 ) -> tuple[tuple[BindMount | TmpfsMount, ...], list[MemoryFile]]:
-    """The sandbox's mounts and those of the network files in ``own``, parents first; and the files that must be in the
-    folder ``bundle``, which some of them are of. Raises InputError where a file lies in a folder's place, or the other
-    way round."""
+    """The sandbox's mounts and those of the network's files (one lies in ``own``), parents first; and the files that
+    must be in the folder ``bundle``, which some of them are of. Raises InputError where a file lies in a folder's place,
+    or the other way round."""
     network: tuple[Mount, ...] = (
         BindMount("/etc/resolv.conf", f"{own}/resolv.conf", readonly=True),
-        BindMount("/etc/hosts", f"{own}/hosts", readonly=True),
+        FileMount("/etc/hosts", hosts(sandbox.hostname), 0o644),
     )
     asked = sorted(sandbox.mounts, key=lambda mount: mount.target)
     taken = {mount.target for mount in asked}

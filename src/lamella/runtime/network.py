@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-_HOSTS = (
-    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
-)
-
 
 def resolver_file(path: str) -> None:
     """Writes the machine's resolv.conf to ``path``. A nameserver on the loopback stays: a step shares the machine's
@@ -18,8 +14,9 @@ def resolver_file(path: str) -> None:
     _write(path, content)
 
 
-def hosts_file(path: str) -> None:
-    _write(path, _HOSTS.encode())
+def hosts(hostname: str) -> bytes:
+    """The content of /etc/hosts, as BuildKit's."""
+    return f"127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n".encode()
 
 
 def _write(path: str, content: bytes) -> None:

@@ -11,6 +11,8 @@ from lamella.syntax.nodes import Heredoc
 
 #: where BuildKit puts a script's file; it shows in the history and in ``$0``
 _SCRIPT_FOLDER = "/dev/pipes/"
+#: what a build argument of this name says is the step's host name, in place of BuildKit's own
+_HOSTNAME = "BUILDKIT_SANDBOX_HOSTNAME"
 
 
 def lower_run(lowering: Lowering, instruction: Run) -> None:
@@ -36,6 +38,7 @@ def lower_run(lowering: Lowering, instruction: Run) -> None:
         mounts=mounts,
         network=instruction.network,
         security=instruction.security,
+        hostname=lowering.given.get(_HOSTNAME) or RunStep._field_defaults["hostname"],
     )
     if script is not None:
         path = _SCRIPT_FOLDER + script.name
