@@ -17,8 +17,8 @@ def place_mounts(
     sandbox: Sandbox, stubs: Stubs, bundle: str, own: str
 ) -> tuple[tuple[BindMount | TmpfsMount, ...], list[MemoryFile]]:
     """The sandbox's mounts and those of the network's files (one lies in ``own``), parents first; and the files that
-    must be in the folder ``bundle``, which some of them are of. Raises InputError where a file lies in a folder's place,
-    or the other way round."""
+    must be in the folder ``bundle``, which some of them are of. Raises InputError where a file lies in a folder's
+    place, or the other way round."""
     network: tuple[Mount, ...] = (
         BindMount("/etc/resolv.conf", f"{own}/resolv.conf", readonly=True),
         FileMount("/etc/hosts", hosts(sandbox.hostname), 0o644),
