@@ -157,7 +157,7 @@ def test_a_heredoc_of_copy(builder: Builder) -> None:
 def test_no_cache(builder: Builder) -> None:
     builder.file("a", "1")
     builder.build(COPY)
-    assert why(builder, COPY, no_cache=True) == [["--no-cache leaves the cache out"]]
+    assert why(builder, COPY, no_cache=True) == [["--no-cache or --no-cache-filter leaves the cache out"]]
 
 
 def test_a_layer_that_the_store_lost(builder: Builder) -> None:
@@ -235,6 +235,36 @@ def test_another_dockerfile_is_no_earlier_build(builder: Builder) -> None:
     builder.build("FROM scratch\nCOPY a /a\n", dockerfile="/one/Dockerfile")
     builder.file("a", "2")
     assert why(builder, "FROM scratch\nCOPY a /a\n", dockerfile="/two/Dockerfile") == [["not built before"]]
+
+
+def test_a_file_from_a_server_and_one_beside_it(builder: Builder, web: Any) -> None:
+    builder.file("a", "1")
+    url = web.file("/app.tar", b"1")
+    text = f"FROM scratch\nADD a {url} /x/\n"
+    builder.build(text)
+    web.file("/app.tar", b"2")
+    assert why(builder, text) == [[f"the file {url} changed (content)"]]
+    builder.file("a", "2")
+    assert why(builder, text) == [["the file a changed (content)"]]
+
+
+def test_a_linked_copy_does_not_depend_on_what_is_below(builder: Builder) -> None:
+    builder.file("a", "1")
+    builder.file("b", "1")
+    text = "FROM scratch\nCOPY a /a\nCOPY --link b /b\n"
+    builder.build(text)
+    builder.file("a", "2")
+    assert why(builder, text) == [["the file a changed (content)"]]
+    builder.file("a", "3")
+    builder.file("b", "2")
+    assert why(builder, text) == [["the file a changed (content)"], ["the file b changed (content)"]]
+
+
+def test_a_stage_that_is_to_run_again(builder: Builder) -> None:
+    builder.file("a", "1")
+    text = "FROM scratch AS one\nCOPY a /a\nFROM scratch\nCOPY --from=one /a /b\n"
+    builder.build(text)
+    assert why(builder, text, no_cache_stages=("one",)) == [["--no-cache or --no-cache-filter leaves the cache out"]]
 
 
 def test_a_build_on_trial_is_not_the_last_one(builder: Builder) -> None:

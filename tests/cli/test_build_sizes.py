@@ -138,6 +138,23 @@ def test_layers_that_are_joined(lamella: Lamella, context: Path) -> None:
     assert single["largest"] == faithful["largest"]
 
 
+def test_an_image_that_goes_elsewhere(lamella: Lamella, context: Path, tmp_path: Path) -> None:
+    in_store = sizes(lamella)
+    elsewhere = sizes(lamella, "--output", f"type=local,dest={tmp_path / 'out'}")
+    assert elsewhere["image"] == in_store["image"]
+
+
+def test_several_platforms(lamella: Lamella, context: Path) -> None:
+    done = lamella("build", "--progress", "json", "--platform", "linux/amd64,linux/arm64", ".")
+    events = [json.loads(line) for line in done.err.splitlines()]
+    found = [event for event in events if event["event"] == "sizes"]
+    assert [event["platform"] for event in found] == ["linux/amd64", "linux/arm64"]
+    assert found[0]["image"] == found[1]["image"]
+    assert [step["cached"] for step in found[1]["steps"]] == [True] * 6
+    err = lamella("build", "--platform", "linux/amd64,linux/arm64", ".").err
+    assert "\nlinux/arm64:\n ADDED" in err or "\nlinux/arm64:\nADDED" in err
+
+
 def test_quiet(lamella: Lamella, context: Path) -> None:
     assert lamella("build", "-q", ".").err == ""
 

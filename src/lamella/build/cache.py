@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from lamella.build.copyplan import Found
 from lamella.build.level import Level, chain_of
 from lamella.build.machine import Machine, content_size
-from lamella.filetree.entry import Entry
+from lamella.filetree.entry import FILE, Entry
 from lamella.layer.packed import PackedLayer
 from lamella.plan.key import cache_key
 from lamella.store.cache import CacheRecord
@@ -71,6 +71,11 @@ class Contents(str):
     each thing that a source pattern named stand their number and its path in the source, ended by NUL."""
 
     lines: bytes = b""
+
+
+def line_of(path: str, identity: str) -> bytes:
+    """The line of what has no other metadata than a path, or an address, and what it is."""
+    return f"1 {path}\0\0{FILE}\0\0\0\0{identity}\0\n".encode("utf-8", "surrogateescape")
 
 
 def join_contents(parts: Iterable[Contents]) -> Contents:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.build.accounts import is_number, resolve_owner
 from lamella.build.add_archive import add_archive, is_archive
-from lamella.build.cache import contents_key
+from lamella.build.cache import Contents, contents_key, line_of
 from lamella.build.copyplan import Found, find_sources, leaves_root, unmatched
 from lamella.build.level import Level
 from lamella.build.placement import Ownership, Placed, Placement
@@ -26,19 +26,22 @@ if TYPE_CHECKING:
 
 
 class _Inputs(NamedTuple):
-    """What a step reads: ``found`` in ``source``, and what it fetches from elsewhere."""
+    """What a step reads: ``found`` in ``source``, and what it fetches from elsewhere, each with its address."""
 
     source: CopySource
     found: tuple[Found, ...]
-    remotes: tuple[RemoteSource, ...]
+    remotes: tuple[tuple[str, RemoteSource], ...]
 
-    def key(self, known: dict[str, str]) -> str:
+    def key(self, known: dict[str, str]) -> Contents:
         """One digest over all of it; ``known`` are digests of just now, by path in ``source``."""
         local = _key_of(self.source, self.found, known)
         if not self.remotes:
             return local
-        lines = [local, *(remote.identity() for remote in self.remotes)]
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+        identities = [(address, remote.identity()) for address, remote in self.remotes]
+        text = "\n".join([local, *(identity for _, identity in identities)])
+        contents = Contents(hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest())
+        contents.lines = local.lines + b"".join(line_of(*one) for one in identities)
+        return contents
 
 
 def execute_copy(work: Work, level: Level | None, step: CopyStep) -> Outcome:
@@ -73,11 +76,13 @@ def _inputs(work: Work, step: CopyStep) -> _Inputs:
     if not step.remotes:
         return _Inputs(source, found, ())
     from lamella.build.remote_sources import remote_source
+    from lamella.remote.address import without_credentials
 
-    return _Inputs(source, found, tuple(remote_source(work, step, address) for address in step.remotes))
+    remotes = [(without_credentials(address), remote_source(work, step, address)) for address in step.remotes]
+    return _Inputs(source, found, tuple(remotes))
 
 
-def _key_of(source: CopySource, found: tuple[Found, ...], known: dict[str, str]) -> str:
+def _key_of(source: CopySource, found: tuple[Found, ...], known: dict[str, str]) -> Contents:
     files = [entry for one in found for entry in (one.entry, *one.below) if entry.kind == kinds.FILE]
     digests = source.digests(files, known) if files else {}
     first: dict[object, str] = {}
@@ -114,7 +119,7 @@ def _place(work: Work, level: Level | None, step: CopyStep, inputs: _Inputs) -> 
     below = machine.tree(None if step.linked else level)
     placement = Placement(below.get, _ownership(work, level, step), machine.made_at, step.info.where)
     own = [(inputs.source, one, step.unpack is not False) for one in inputs.found]
-    fetched = [(*remote.fetch(), step.unpack is True) for remote in inputs.remotes]
+    fetched = [(*remote.fetch(), step.unpack is True) for _, remote in inputs.remotes]
     for root, one, unpack in (*own, *fetched):
         if step.add and unpack and is_archive(root, one.entry):
             add_archive(machine, placement, root.place(one.path), step.destination)

@@ -15,7 +15,7 @@ _SETTING = {
     "shell": "the shell",
 }
 _PLAIN = {
-    "no-cache": "--no-cache leaves the cache out",
+    "no-cache": "--no-cache or --no-cache-filter leaves the cache out",
     "not-built-before": "not built before",
     "below": "what lies below it is another than it was",
     "reads": "what it reads changed",
