@@ -27,6 +27,7 @@ VARIES = (
     (r"(?<=checksum of ref )\S+(?=: )", "$REF"),
     (r"/host/\S+?/(merged|buildkit-mount\d+)", "$ROOT"),
     (r"(failed to do request): .*", r"\1"),
+    (r"failed to run Build function", "failed to solve"),
 )
 Base = tuple[tuple[str, ...], dict[str, str]]
 
