@@ -20,7 +20,7 @@ from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoC
 from lamella.build.stage_build import StageResult, build_stage
 from lamella.build.stagelayers import stage_layers
 from lamella.build.task import Task
-from lamella.build.trace import Traces
+from lamella.build.trace import Miss, Traces
 from lamella.build.work import Work
 from lamella.errors import AnswerNo, ContextError, DockerfileError, Interrupted
 from lamella.events import Emit, Note, ignore
@@ -210,10 +210,8 @@ class Stages:
             self._warn(warning)
         check_allowed(lowered.steps, self._request)
         work = self._work(stage, base.state)._replace(running=self.traces.begin(self._plan, lowered, base))
-        if self._request.explain_cache:
-            from lamella.build.whymiss import explain_misses
-
-            explain_misses(work, self.traces)
+        if self._request.explain_cache and work.running is not None:
+            work.running.explain = lambda miss: _explain(work, self.traces, miss)
         return build_stage(work, lowered, base)
 
     def _work(self, stage: Stage, state: StageState | None) -> Work:
@@ -334,6 +332,13 @@ def refuse_warnings(warnings: list[Warning_]) -> None:
             hint="mend them, or name the rules that do not matter: # check=skip=RULE;error=true",
             code="checks",
         )
+
+
+def _explain(work: Work, traces: Traces, miss: Miss) -> None:
+    """The first miss of a stage loads what that takes: a cached build has none."""
+    from lamella.build.whymiss import explain_misses
+
+    explain_misses(work, traces)(miss)
 
 
 def ignore_candidates(root: str, dockerfile: str | None) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from lamella.plan.step import CopyStep, RunStep, Source, Step
 from lamella.store.cache import CacheRecord
 
 
-def explain_misses(work: Work, traces: Traces) -> None:
-    """From now on every miss of the stage is an event, CacheMissed."""
+def explain_misses(work: Work, traces: Traces) -> Callable[[Miss], None]:
+    """From now on every miss of the stage is an event, CacheMissed; returns what makes one of a miss."""
     running = work.running
     assert running is not None
     explainer = _Explainer(work.machine, traces.last(running.lowered), running, work.open_source)
@@ -33,6 +33,7 @@ def explain_misses(work: Work, traces: Traces) -> None:
         work.machine.emit(CacheMissed(miss.step, tuple(explainer.reasons(miss))))
 
     running.explain = explain
+    return explain
 
 
 class _Explainer:
