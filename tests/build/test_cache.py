@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import pytest
@@ -138,15 +139,18 @@ def test_owners_in_a_named_context_that_is_an_image_count(builder: Builder) -> N
         assert builder.tree(result)["b"].uid == owner
 
 
-def test_no_cached_layer_is_later_than_the_epoch(builder: Builder) -> None:
+def test_a_cached_layer_is_of_the_same_epoch(builder: Builder) -> None:
     builder.file("a", "x")
     text = "FROM scratch\nCOPY a /x/a\n"
     builder.build(text)
     result = builder.build(text, epoch=1000)
     assert (cached(result), {entry.mtime for entry in builder.tree(result).values()}) == ([False], {1000 * 10**9})
     assert cached(builder.build(text, epoch=1000)) == [True]
-    assert cached(builder.build(text, epoch=2000)) == [True]
+    assert cached(builder.build(text, epoch=2000)) == [False]
     assert cached(builder.build(text, epoch=999)) == [False]
+    assert cached(builder.build(text)) == [True]
+    later = int(time.time()) + 1000
+    assert cached(builder.build(text, epoch=later)) == [True]
 
 
 @pytest.mark.root

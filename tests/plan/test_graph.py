@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lamella.errors import DockerfileError
 from lamella.oci.platform import Platform
 from lamella.plan.graph import plan_document
+from lamella.plan.references import close_stage
 from lamella.plan.stage import BaseImage, BaseScratch, BaseStage, Plan, PlanOptions
 from lamella.syntax.parser import parse
 
@@ -177,3 +178,26 @@ def test_order_is_closed_and_each_stage_comes_after_what_it_needs(reads: list[li
     for number in made.order:
         assert all(needed in made.order[: made.order.index(number)] for needed in made.stages[number].needs)
     assert made.order[-1] == made.target == len(reads) - 1
+
+
+def test_a_global_arg_without_a_value_is_odd_only_where_no_name_comes_of_it() -> None:
+    def rules(text: str) -> list[str]:
+        return [warning.rule for warning in plan_document(parse(text, "Dockerfile"), PlanOptions()).warnings]
+
+    assert rules("ARG VARIANT\nFROM alpine:3.20${VARIANT}\n") == []
+    assert rules("ARG REG\nFROM ${REG:+$REG/}alpine\n") == []
+    assert rules("ARG TAG\nFROM alpine:${TAG}\n") == ["InvalidDefaultArgInFrom"]
+    assert rules("FROM alpine${TAG}\n") == ["UndefinedArgInFrom"]
+
+
+def test_a_slip_in_a_comment_for_us_is_told() -> None:
+    text = (
+        "FROM scratch\n# lamella: layr\nCOPY a /\n# lamella: layer\n# lamella: ignore=x\n# Lamella: it is our builder\n"
+    )
+    plan = plan_document(parse(text, "Dockerfile"), PlanOptions())
+    assert [(warning.where, "layr" in warning.message) for warning in plan.warnings] == [("Dockerfile:2", True)]
+
+
+def test_a_stage_whose_name_was_mistyped_is_found() -> None:
+    plan = plan_document(parse("FROM a AS build\nFROM b AS test\nFROM scratch\n", "Dockerfile"), PlanOptions())
+    assert [close_stage(plan, name) for name in ("biuld", "Built", "alpine")] == ["build", "build", None]

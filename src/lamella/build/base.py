@@ -41,7 +41,9 @@ def open_image(store: Store, reference: str, where: str, platform: Platform, war
             f"the base image {reference!r} is not in the local store",
             where=where,
             detail=error.hint,
-            hint=f"make it: 'lamella import rootfs.tar {reference}' or 'lamella load -i FILE' (pulling is to come)",
+            hint=f"image names are lower case: {reference.lower()}"
+            if reference.partition(":")[0] != reference.partition(":")[0].lower()
+            else f"make it: 'lamella import rootfs.tar {reference}' or 'lamella load -i FILE' (pulling is to come)",
             code="missing-base",
         ) from None
     except LamellaError as error:

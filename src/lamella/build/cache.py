@@ -8,6 +8,7 @@ brings the rest of the stage back from the cache.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping
 
 from lamella.build.copyplan import Found
@@ -30,9 +31,16 @@ def find(machine: Machine, level: Level | None, definition: bytes, contents: str
     if level is not None and not level.settled:
         return None
     found = machine.store.cache.get(cache_key(chain_of(level) or "", definition, contents))
-    if found is not None and machine.epoch is not None and found.created > machine.epoch * 10**9:
-        return None
-    return found
+    return found if found is None or fits_epoch(found, machine.epoch) else None
+
+
+def fits_epoch(record: CacheRecord, epoch: int | None) -> bool:
+    """Whether the layer is what a build with this SOURCE_DATE_EPOCH makes: one that was made with another has other
+    times in it, and the same inputs would give another digest. Without one any layer will do."""
+    if epoch is None:
+        return True
+    limit = epoch * 10**9
+    return record.created == limit or (record.created < limit and limit > time.time_ns())
 
 
 def may_hit(machine: Machine, level: Level | None, definition: bytes) -> bool:

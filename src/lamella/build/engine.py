@@ -22,7 +22,7 @@ from lamella.build.stagelayers import stage_layers
 from lamella.build.task import Task
 from lamella.build.trace import Miss, Traces
 from lamella.build.work import Work
-from lamella.errors import AnswerNo, ContextError, DockerfileError, Interrupted
+from lamella.errors import AnswerNo, ContextError, DockerfileError, Interrupted, NotFound
 from lamella.events import Emit, Note, ignore
 from lamella.image.assemble import assemble
 from lamella.oci.image import Image
@@ -31,6 +31,7 @@ from lamella.oci.reference import short_name
 from lamella.plan.graph import plan_document
 from lamella.plan.ignore import IgnoreFile, parse_ignore
 from lamella.plan.lower import lower_stage
+from lamella.plan.references import close_stage
 from lamella.plan.stage import BaseImage, BaseStage, Plan, PlanOptions, Stage, StageState, Warning_
 from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.store.store import Store
@@ -258,7 +259,13 @@ class Stages:
 
     def _image(self, named: tuple[str, str], platform: Platform | None, where: str) -> Image:
         wanted = platform or self._plan.options.target_platform
-        return open_named_image(self._machine.store, named, wanted, where, self._warn)
+        try:
+            return open_named_image(self._machine.store, named, wanted, where, self._warn)
+        except NotFound as error:
+            stage = close_stage(self._plan, named[0])
+            if stage is not None:
+                error.hint, error.detail = f"did you mean the stage {stage!r}?", None
+            raise
 
     def open_source(self, source: Source, where: str, reader: int) -> CopySource:
         """What COPY in stage ``reader`` reads from, made once; waits for a stage."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lamella.build.align import align
+from lamella.build.cache import fits_epoch
 from lamella.build.level import chain_of
 from lamella.build.machine import Machine
 from lamella.build.readlines import file_changes
@@ -87,9 +88,8 @@ class _Explainer:
 
     def _useless(self, record: CacheRecord) -> MissReason:
         """A record with the very key was not good enough."""
-        epoch = self._machine.epoch
-        if epoch is not None and record.created > epoch * 10**9:
-            return MissReason("epoch", before=str(record.created // 10**9), after=str(epoch))
+        if not fits_epoch(record, self._machine.epoch):
+            return MissReason("epoch", before=str(record.created // 10**9), after=str(self._machine.epoch))
         return MissReason("layer-removed", name=str(record.layer.blob.digest) if record.layer is not None else "")
 
     def _last_of(self, number: int) -> StepTrace | None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lamella.errors import DockerfileError, InputError
+from lamella.errors import DockerfileError, InputError, ReferenceError_
 from lamella.oci.platform import Platform, parse_platform
-from lamella.oci.reference import short_name
+from lamella.oci.reference import parse_reference, short_name
 from lamella.plan.arguments import GlobalArg, evaluate_global_args, global_values, needs_no_declaration
 from lamella.plan.checks import parse_checks, wanted
+from lamella.plan.pragma import unknown_words
 from lamella.plan.references import StageNames, check_plain, from_words
 from lamella.plan.stage import Base, BaseImage, BaseScratch, BaseStage, Plan, PlanOptions, Stage, Warning_
 from lamella.plan.step import SourceStage
@@ -62,6 +63,7 @@ def plan_document(document: Document, options: PlanOptions) -> Plan:
     _refuse_forward_references(edges, order, labels)
     reads = _by_stage(edges)
     stages = tuple(_stage(number, draft, reads.get(number, [])) for number, draft in enumerate(drafts))
+    warnings += unknown_words(document)
     warnings += _undeclared(document, options, global_args, [stages[number] for number in order])
     checks = parse_checks(document, options)
     return Plan(document, options, stages, target, order, global_args, wanted(warnings, checks), checks)
@@ -98,8 +100,13 @@ def _drafts(
             image = analyse(from_.image, values.get, escape=document.escape, where=where)
             declared = {arg.name for arg in global_args}
             for name in image.missing:
-                rule = "InvalidDefaultArgInFrom" if name in declared else "UndefinedArgInFrom"
-                warnings.append(Warning_(where, f"FROM uses the ARG {name}, which has no value", rule))
+                if name not in declared:
+                    warnings.append(
+                        Warning_(where, f"FROM uses the ARG {name}, which nothing declares", "UndefinedArgInFrom")
+                    )
+                elif image.text and not _is_reference(image.text):
+                    message = f"FROM uses the ARG {name}, which has no value, and {image.text!r} is no image's name"
+                    warnings.append(Warning_(where, message, "InvalidDefaultArgInFrom"))
             drafts.append(_Draft(from_, _base(image.text, from_, names, where), platform, instructions))
         if from_.name is not None:
             if from_.name in names:
@@ -111,6 +118,14 @@ def _drafts(
 
 def _is_replaced(name: str, options: PlanOptions) -> bool:
     return bool(options.named_contexts) and short_name(name) in options.named_contexts
+
+
+def _is_reference(text: str) -> bool:
+    try:
+        parse_reference(text)
+    except ReferenceError_:
+        return False
+    return True
 
 
 def _base(image: str, from_: From, names: dict[str, int], where: str) -> Base:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.errors import DockerfileError
 from lamella.oci.reference import short_name
@@ -12,7 +12,18 @@ from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 from lamella.shell.words import expand
 from lamella.syntax.instructions import Copy, Run, TypedInstruction
 
+if TYPE_CHECKING:
+    from lamella.plan.stage import Plan
+
 _NUMBER = r"[+-]?[0-9]+"
+
+
+def close_stage(plan: Plan, name: str) -> str | None:
+    """The stage whose name ``name`` may be a slip of."""
+    from difflib import get_close_matches
+
+    names = [stage.name for stage in plan.stages if stage.name]
+    return next(iter(get_close_matches(name.lower(), names, n=1, cutoff=0.7)), None)
 
 
 class StageNames(NamedTuple):

@@ -7,6 +7,7 @@ import os
 from lamella.build.mounts.surroundings import Ready, Surroundings, Wanted
 from lamella.build.request import SecretSource
 from lamella.errors import DockerfileError, InputError
+from lamella.events import Note
 from lamella.runtime.protocol import FileMount
 
 LIMIT = 500 << 10  # bytes, as BuildKit
@@ -27,6 +28,9 @@ def open_secret(wanted: Wanted, around: Surroundings) -> Ready:
                 code="missing-secret",
             )
         return Ready(env=(f"{step.env}=",) if step.env else ())
+    if source.file is None and source.env not in os.environ:
+        message = f"the secret {step.id!r} is empty: the variable {source.env} is not set"
+        around.work.machine.emit(Note("warning", message, around.where))
     value = read_secret(source)
     env: tuple[str, ...] = ()
     if step.env:

@@ -234,7 +234,7 @@ def _platforms(args: argparse.Namespace) -> tuple[Platform, ...]:
     from lamella.oci.platform import normalize_platform, parse_platform
 
     host = normalize_platform("linux", os.uname().machine)
-    words = [word.strip() for text in args.platform for word in text.split(",")]
+    words = [word.strip() for text in args.platform if text for word in text.split(",")]
     found = tuple(dict.fromkeys(host if word == "local" else parse_platform(word) for word in words))
     for platform in found:
         if platform.os != "linux":

@@ -48,6 +48,17 @@ def shorten(text: str, columns: int) -> str:
     return "".join(out).rstrip() + "…"
 
 
+def differing(before: str, after: str, columns: int) -> tuple[str, str]:
+    """Both texts shortened so that where they differ can be seen, with a little of what stands before it."""
+    texts = one_line(before), one_line(after)
+    if max(map(width, texts)) <= columns:
+        return texts
+    common = next((at for at, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
+    start = max(0, common - columns // 3)
+    shown = tuple(shorten(("…" if start else "") + text[start:], columns) for text in texts)
+    return shown[0], shown[1]
+
+
 def shorten_path(path: str, columns: int) -> str:
     """``path`` cut in the middle: its beginning and its name tell most."""
     path = one_line(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamella.cli.text.columns import one_line, shorten
+from lamella.cli.text.columns import differing, one_line, shorten
 from lamella.events import MissReason
 
 _LONG = 60  # columns of a value or an instruction
@@ -39,7 +39,7 @@ def miss_text(reason: MissReason) -> str:
         case "more-files":
             return f"and {after} more"
         case "instruction":
-            return f"the instruction changed: {shorten(before, _LONG)} → {shorten(after, _LONG)}"
+            return "the instruction changed: " + " → ".join(differing(before, after, _LONG))
         case "heredoc":
             named = f"the heredoc {one_line(name)}" if name else "the heredoc"
             return f"{named} changed" + (_from_to(before, after) if before or after else "")
@@ -58,7 +58,7 @@ def miss_text(reason: MissReason) -> str:
         case "layer-removed":
             return "its layer was removed from the store"
         case "epoch":
-            return "SOURCE_DATE_EPOCH is earlier than its layer"
+            return f"it was made for other times than SOURCE_DATE_EPOCH={after}"
     return what
 
 

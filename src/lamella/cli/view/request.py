@@ -22,7 +22,7 @@ def source_request(args: argparse.Namespace, source: DockerfileText) -> BuildReq
         text=source.text,
         name=source.name,
         dockerfile=source.path,
-        target=args.target,
+        target=args.target or None,
         build_args=pairs(args.build_arg, "--build-arg", from_environment=True),
         named_contexts=named_contexts(getattr(args, "build_context", [])),
         epoch=source_date_epoch(),
