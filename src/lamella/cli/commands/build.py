@@ -151,7 +151,7 @@ class Transcript:
 
 def _record(session: Session, request: BuildRequest, result: BuildResult, err: str, began: int) -> None:
     """Everything was cached: the same words can be answered by a note as long as nothing changes."""
-    from lamella.build.engine import ignore_candidates
+    from lamella.build.ignorefile import ignore_candidates
 
     store = session.store()
     if session.root != default_root() or request.dockerfile is None or request.context is None:
