@@ -21,12 +21,6 @@ from lamella.store.store import Store
 
 IMAGE = "docker-image://"
 LAYOUT = "oci-layout://"
-_REMOTE = ("http://", "https://", "git://", "git@", "ssh://")
-
-
-def is_remote(value: str) -> bool:
-    """Whether it is to be fetched: a file behind a URL, or a git repository."""
-    return value.startswith(_REMOTE)
 
 
 def is_folder(value: str) -> bool:

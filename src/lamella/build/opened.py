@@ -11,12 +11,13 @@ from lamella.build.filedigests import FileDigests
 from lamella.build.ignorefile import read_ignore_file
 from lamella.build.level import Level
 from lamella.build.machine import Machine
-from lamella.build.named import check_folder, is_folder, is_remote, open_named_image, stands_for
+from lamella.build.named import check_folder, is_folder, open_named_image, stands_for
 from lamella.build.request import BuildRequest
 from lamella.build.sources import ArchiveContext, ContextSource, CopySource, NoContext, TreeSource
 from lamella.build.work import NotBuilt
 from lamella.errors import ContextError
 from lamella.oci.platform import Platform
+from lamella.plan.address import is_remote
 from lamella.plan.step import Source, SourceContext, SourceImage, SourceStage
 
 

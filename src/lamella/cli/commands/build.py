@@ -93,10 +93,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
 
 
 def _is_address(context: str) -> bool:
-    """Whether it is no folder, but something to be fetched."""
-    from lamella.build.named import is_remote
+    """Whether it is to be fetched. What is there under this name goes first, as in Docker."""
+    from lamella.plan.address import is_remote
 
-    return is_remote(context) or (context.startswith("github.com/") and not os.path.exists(context))
+    return (is_remote(context) or context.startswith("github.com/")) and not os.path.exists(context)
 
 
 def _build(args: argparse.Namespace, session: Session, request: BuildRequest, began: int) -> int:
