@@ -78,5 +78,5 @@ def check_folder(name: str, value: str, where: str) -> None:
         raise ContextError(
             f"the build context {name} is no folder: {value}",
             where=where,
-            hint=f"give a folder (archives have to be unpacked), {IMAGE}NAME or {LAYOUT}FOLDER",
+            hint=f"give a folder (archives have to be unpacked), {IMAGE}NAME, {LAYOUT}FOLDER, or a URL",
         )

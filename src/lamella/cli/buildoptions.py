@@ -8,7 +8,7 @@ from typing import Any
 
 from lamella.build.request import BuildRequest
 from lamella.cli.dockerfile import pairs
-from lamella.errors import NotSupported, UsageError
+from lamella.errors import MachineError, NotSupported, UsageError
 from lamella.oci.platform import Platform
 
 
@@ -17,6 +17,9 @@ def with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReques
     from lamella.oci.reference import parse_reference
 
     platforms = platforms_of(args)
+    for flag, path in (("--iidfile", args.iidfile), ("--metadata-file", args.metadata_file)):
+        if path:
+            _check_file(flag, path)
     for tag in args.tag:
         if parse_reference(tag).digest is not None:
             raise UsageError(f"-t {tag}: a digest comes of the build, it cannot be asked for")
@@ -31,6 +34,15 @@ def with_options(args: argparse.Namespace, request: BuildRequest) -> BuildReques
         no_cache_stages=tuple(args.no_cache_filter),
         explain_cache=not args.quiet and (args.explain_cache or args.progress != "auto"),
     )
+
+
+def _check_file(flag: str, path: str) -> None:
+    """Before anything is built: a build whose answer cannot be written is in vain."""
+    if os.path.isdir(path):
+        raise MachineError(f"{flag}: cannot write the file: this is a folder", where=path, hint="name a file")
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        message = f"{flag}: cannot write the file: there is no folder {os.path.dirname(path)}"
+        raise MachineError(message, where=path, hint="make it first")
 
 
 def _access(args: argparse.Namespace) -> dict[str, Any]:
