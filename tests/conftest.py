@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from githttp import answer_git
 from hypothesis import strategies as st
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
@@ -293,36 +294,7 @@ class Repositories:
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         path, _, query = request.path.partition("?")
-        length = int(request.headers.get("Content-Length", 0))
-        headers = {
-            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-        }
-        done = subprocess.run(
-            [self._program, "http-backend"],
-            input=request.rfile.read(length),
-            env={
-                "PATH": os.environ["PATH"],
-                "GIT_PROJECT_ROOT": str(self.folder),
-                "GIT_HTTP_EXPORT_ALL": "1",
-                "PATH_INFO": path.replace(".git/", "/.git/", 1),
-                "QUERY_STRING": query,
-                "REQUEST_METHOD": request.command,
-                "GIT_CONFIG_GLOBAL": os.devnull,
-                **{name: value for name, value in headers.items() if value},
-            },
-            capture_output=True,
-            check=True,
-        )
-        head, _, body = done.stdout.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        request.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in fields.items():
-            request.send_header(name, value)
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
+        answer_git(request, self.folder, path.replace(".git/", "/.git/", 1), query, program=self._program)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_a_heredoc_with_an_interpreter_is_a_script_of_its_name_and_leaves_nothin
         "RUN <<my.script\n#!/bin/ash -e\necho $0; stat -c '%a %u' $0; ls -a /dev/pipes\n"
         "exec 2> /dev/null; echo x >> $0 || echo ro; touch /dev/pipes/x || echo ro\nmy.script\n"
         "USER 1000\n"
-        "RUN --mount=type=tmpfs,target=/t <<-EOF\n\t#!/usr/bin/awk BEGIN{print(3*7)}\n\tEOF\n"
+        "RUN --mount=type=tmpfs,target=/t <<EOF\n#!/usr/bin/awk BEGIN{print(3*7)}\nEOF\n"
     )
     assert output(alpine).split() == ["/dev/pipes/my.script", "755", "0", ".", "..", "my.script", "ro", "ro", "21"]
     assert alpine.layer_paths(result, 1) == []

@@ -122,6 +122,23 @@ def test_the_files_beside_an_image(context: Path, lamella: Call) -> None:
     assert sorted(os.listdir(".")) == ["Dockerfile", "a", "id", "m.json"]
 
 
+@pytest.mark.parametrize("flag", ["--iidfile", "--metadata-file"])
+@pytest.mark.parametrize(("path", "said"), [("nowhere/id", "there is no folder nowhere"), (".", "this is a folder")])
+def test_a_file_that_cannot_be_is_told_before_the_build(
+    flag: str, path: str, said: str, context: Path, lamella: Call
+) -> None:
+    result = lamella("build", flag, path, ".")
+    assert (result.code, result.out) == (3, "")
+    assert result.err.startswith(f"error: {path}: {flag}: cannot write the file: {said}")
+    assert lamella("images", "-q").out == ""
+
+
+def test_a_folder_that_reads_as_an_address_is_a_folder(context: Path, lamella: Call) -> None:
+    os.mkdir("me@host:here")
+    (context / "me@host:here" / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    assert lamella("build", "-q", "me@host:here").code == 0
+
+
 def test_several_outputs_and_the_store(context: Path, lamella: Call) -> None:
     result = lamella(
         "build", "-q", "-o", "type=oci,dest=o.tar", "-o", "type=docker", "-t", "x:1", "--metadata-file", "m", "."

@@ -74,6 +74,8 @@ class TestImage:
         result = lamella("explain", "a:1", "--target", "x")
         assert result.code == 2
         assert "--target is for a Dockerfile" in result.err
+        result = lamella("explain", "--build-context", "a=.", "a:1")
+        assert (result.code, "--build-context is for a Dockerfile" in result.err) == (2, True)
 
     def test_no_such_image(self, lamella: Call) -> None:
         result = lamella("explain", "nothing:1")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from githttp import answer_git
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -19,7 +19,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = self.root / unquote(url.path).lstrip("/")
         if ".git/" in url.path:
-            self._git(b"")
+            self._git()
         elif url.path.startswith("/redirect/"):
             self.send_response(302)
             self.send_header("Location", "/" + url.path.removeprefix("/redirect/"))
@@ -41,36 +41,12 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self) -> None:
-        self._git(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        self._git()
 
-    def _git(self, body: bytes) -> None:
+    def _git(self) -> None:
         url = urlsplit(self.path)
-        environment = {
-            **os.environ,
-            "GIT_PROJECT_ROOT": str(self.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-            "GIT_CONFIG_KEY_1": "uploadpack.allowAnySHA1InWant",
-            "GIT_CONFIG_VALUE_1": "true",
-            "PATH_INFO": unquote(url.path),
-            "QUERY_STRING": url.query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "REMOTE_ADDR": "127.0.0.1",
-        }
-        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        self.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in fields.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        path = unquote(url.path)
+        answer_git(self, self.root, path, url.query, safe__directory="*", uploadpack__allowAnySHA1InWant="true")
 
     def log_message(self, *words: object) -> None:
         """Says nothing."""

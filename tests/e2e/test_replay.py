@@ -90,6 +90,29 @@ def test_a_change_is_built(noted: Shell, change: str) -> None:
     assert "DONE" in after.stderr
 
 
+def test_a_dockerfile_that_goes_first_is_built(shell: Shell) -> None:
+    shell.write("a", "")
+    shell.write("Containerfile", "FROM scratch\nCOPY a /one\n")
+    time.sleep(0.05)
+    shell.ok("build", ".")
+    before = shell.ok("build", ".")
+    assert notes(shell)
+    shell.write("Dockerfile", "FROM scratch\nCOPY a /two\n")
+    assert shell.ok("build", ".") != before
+
+
+@pytest.mark.parametrize("words", [("-o", "out"), ("-qo", "out"), ("-q", "--iidfile", "out"), ("--metadata-file=out",)])
+def test_what_writes_files_writes_them_each_time(shell: Shell, words: tuple[str, ...]) -> None:
+    shell.write("context/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n")
+    time.sleep(0.05)
+    out = shell.folder / "out"
+    for _ in range(3):
+        shell.ok("build", *words, "context")
+        assert out.exists()
+        out.rename(f"{out}.{time.time_ns()}")
+    assert not notes(shell)
+
+
 def test_a_name_that_went_elsewhere_comes_back(noted: Shell) -> None:
     noted.write("other/Dockerfile", "FROM scratch\nLABEL other=1\n")
     ours = noted.ok(*WORDS)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.errors import ContextError
-from lamella.plan.ignore import Decision, ignore_file_names, parse_ignore
+from lamella.plan.ignore import Decision, parse_ignore
 
 ROWS = [
     json.loads(line)
@@ -44,10 +44,6 @@ def test_bad_pattern(row: dict[str, Any]) -> None:
 def test_the_table_is_long_enough() -> None:
     assert sum("path" in row for row in ROWS) >= 250
     assert all(row["judge"].startswith("docker 26") for row in ROWS)
-
-
-def test_names_in_order_of_precedence() -> None:
-    assert ignore_file_names("docker/app.Dockerfile") == ("docker/app.Dockerfile.dockerignore", ".dockerignore")
 
 
 def test_a_decision_names_the_line_as_written() -> None:

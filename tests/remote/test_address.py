@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lamella.errors import InputError
-from lamella.plan.lowering.copy import is_remote
-from lamella.remote.address import file_name, is_git, is_http, without_credentials
+from lamella.plan.address import is_remote
+from lamella.remote.address import file_name, is_git, without_credentials
 from lamella.remote.repository import Repository, parse_repository
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -38,7 +38,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 )
 def test_what_it_is(address: str, kind: str) -> None:
     """The plan, which reads no addresses, sees the same ones as remote."""
-    assert (is_git(address), is_http(address), is_remote(address)) == (kind == "git", kind == "file", kind != "local")
+    assert (is_git(address), is_remote(address)) == (kind == "git", kind != "local")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 
 from lamella.build.base import Base, Warn, open_image
 from lamella.build.layering import made_layer
+from lamella.build.request import BuildRequest
 from lamella.build.stage_build import execute_step
 from lamella.build.work import Work
 from lamella.errors import ContextError, LamellaError
@@ -13,23 +14,25 @@ from lamella.events import StepErrored, StepFinished, StepStarted
 from lamella.oci.config import HistoryEntry, RunConfig
 from lamella.oci.image import Image
 from lamella.oci.platform import Platform
+from lamella.oci.reference import short_name
 from lamella.plan.step import CopyStep, SourceContext, StepInfo
 from lamella.store.instant import format_instant
 from lamella.store.store import Store
 
 IMAGE = "docker-image://"
 LAYOUT = "oci-layout://"
-_REMOTE = ("http://", "https://", "git://", "git@", "ssh://")
-
-
-def is_remote(value: str) -> bool:
-    """Whether it is to be fetched: a file behind a URL, or a git repository."""
-    return value.startswith(_REMOTE)
 
 
 def is_folder(value: str) -> bool:
     """Whether it is files, here or elsewhere, and no image."""
     return not value.startswith((IMAGE, LAYOUT))
+
+
+def stands_for(request: BuildRequest, reference: str) -> tuple[str, str]:
+    """An image's name, and what it stands for: the value of a ``--build-context``, or itself."""
+    named = dict(request.named_contexts)
+    name = short_name(reference) if named else reference
+    return name, named.get(name, IMAGE + reference)
 
 
 def open_named_image(store: Store, named: tuple[str, str], platform: Platform, where: str, warn: Warn) -> Image:
@@ -75,5 +78,5 @@ def check_folder(name: str, value: str, where: str) -> None:
         raise ContextError(
             f"the build context {name} is no folder: {value}",
             where=where,
-            hint=f"give a folder (archives have to be unpacked), {IMAGE}NAME or {LAYOUT}FOLDER",
+            hint=f"give a folder (archives have to be unpacked), {IMAGE}NAME, {LAYOUT}FOLDER, or a URL",
         )

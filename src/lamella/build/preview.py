@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from lamella.build.base import Base
-from lamella.build.engine import Stages, make_machine, plan_request
+from lamella.build.engine import make_machine, plan_request
 from lamella.build.level import Level, stack
 from lamella.build.machine import Machine
 from lamella.build.request import BuildRequest
-from lamella.build.sources import CopySource
 from lamella.build.stage_build import StageResult, execute_step
+from lamella.build.stages import Stages
 from lamella.build.work import NotBuilt, Work
 from lamella.errors import LamellaError, NotFound
 from lamella.filetree.entry import Entry
@@ -57,7 +57,7 @@ class _KnownStages(Stages):
     """Walks the stages as a build does, and stops each where the cache ends."""
 
     def __init__(self, request: BuildRequest, plan: Plan, machine: Machine) -> None:
-        super().__init__(request, plan, machine)
+        super().__init__(request, plan, machine, may_fetch=False)
         self._states: dict[int, StageState] = {}
 
     def preview(self, stage: Stage) -> StagePreview:
@@ -92,9 +92,6 @@ class _KnownStages(Stages):
     def _unbuilt_base(self, stage: Stage) -> Base:
         """The config that a stage which is not built yet will hand on; its layers cannot be known."""
         return Base(None, self._states.get(stage.base.number) if isinstance(stage.base, BaseStage) else None)
-
-    def _fetched(self, address: str) -> CopySource:
-        raise NotBuilt
 
     def result(self, number: int) -> StageResult:
         if number not in self._results:

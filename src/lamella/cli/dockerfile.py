@@ -69,7 +69,11 @@ def add_dockerfile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="STAGE", help="build this stage, by name or number")
     parser.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="set an ARG")
     parser.add_argument(
-        "--build-context", action="append", default=[], metavar="NAME=VALUE", help="a named context: a folder or image"
+        "--build-context",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a named context: a folder, image or URL",
     )
 
 

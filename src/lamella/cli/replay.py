@@ -1,8 +1,9 @@
 """A build that would come out as the last time is answered from a note of that time, without building anything.
 
-After a build whose every step was cached, a note is kept: the words of the command, each file and folder it looked at
-with what stat said, and what it printed. When the same command comes again and all of that is as it was, the answer
-is the same. Anything else, a changed file as well as a note that cannot be read, leads to the ordinary build.
+After a build whose every step was cached, a note is kept (``cli.remember``): the words of the command, each file and
+folder it looked at with what stat said, and what it printed. When the same command comes again and all of that is as
+it was, the answer is the same. Anything else, a changed file as well as a note that cannot be read, leads to the
+ordinary build.
 
 The rule for trusting stat is that of Git's index: a file that changed shortly before the note was written is not
 trusted, since a second change within the same tick of the clock would not show.
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 _FORMAT = "lamella replay 1"
 _FRESH_NS = 20_000_000  # file times may be this coarse
 _ENVIRONMENT = ("SOURCE_DATE_EPOCH", "LAMELLA_RUNTIME")
-#: a note is for builds that print and nothing else; these flags do more, or ask for less than a cached answer
-_NOT_FOR = ("--no-cache", "--pull", "--iidfile", "--metadata-file", "--progress", "--output", "-o", "--secret", "--ssh")
 
 
 def default_root() -> str:
@@ -57,16 +56,6 @@ def replay(words: list[str]) -> bool:
     sys.stdout.write(fields[2])
     sys.stdout.flush()
     return True
-
-
-def may_record(words: list[str]) -> bool:
-    """Whether a build with these words is one that a note can answer."""
-    for number, word in enumerate(words):
-        if word.startswith(_NOT_FOR) or word == "-":
-            return False
-        if number and words[number - 1] == "--build-arg" and "=" not in word:  # its value is the environment's
-            return False
-    return not any(word.startswith("--build-arg=") and word.count("=") == 1 for word in words)
 
 
 def record(

@@ -40,14 +40,6 @@ class Session:
         return self._store
 
     @property
-    def interactive(self) -> bool:
-        return sys.stderr.isatty()
-
-    @property
-    def colour(self) -> bool:
-        return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-    @property
     def emit(self) -> Emit:
         """Renders progress events as plain lines on stderr."""
         if self._emit is None:

@@ -40,12 +40,6 @@ class _State(NamedTuple):
 _UNTOUCHED = _State(_NOT_MENTIONED, 0)
 
 
-def ignore_file_names(dockerfile: str) -> tuple[str, str]:
-    """Where to look, first name first. ``dockerfile`` is its path, relative to the context or absolute; the second
-    name is always in the context's root."""
-    return f"{dockerfile}.dockerignore", ".dockerignore"
-
-
 def parse_ignore(text: str, name: str) -> IgnoreFile:
     """The ignore file that ``text`` is; ``name`` is what messages call it. Raises ContextError with ``name:line``."""
     rows = enumerate(text.removeprefix("\ufeff").split("\n"), 1)

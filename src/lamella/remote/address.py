@@ -24,11 +24,6 @@ def is_git(address: str) -> bool:
     return name in ("http", "https") and re.split(r"[?#]", address, maxsplit=1)[0].endswith(".git")
 
 
-def is_http(address: str) -> bool:
-    """Whether it is a file to be downloaded."""
-    return address.startswith(("http://", "https://")) and not is_git(address)
-
-
 def without_credentials(address: str) -> str:
     """For messages and cache keys: the user and password of a URL are nobody's business."""
     return re.sub(r"^([a-zA-Z0-9]+://)[^/?#]*@", r"\1", address)

@@ -10,7 +10,6 @@ import json
 import time
 import zlib
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from lamella.store.database import Database
 
@@ -20,23 +19,13 @@ GRAIN_NS = 10_000_000
 _ROOTS = 64
 
 
-class FileStamp(NamedTuple):
-    """``digest`` is the sha256 of the content, 64 hex digits. Times are in nanoseconds."""
-
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-    digest: str
-
-
 class DigestCache:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def lookup_directory(self, root: str) -> dict[str, tuple[int, int, int, int, str]]:
-        """Path (as it was saved, relative to ``root``) → (size, mtime, ctime, inode, digest), like FileStamp. Plain
-        tuples: twenty thousand of them are made at once."""
+        """Path (as it was saved, relative to ``root``) → (size, mtime, ctime, inode, digest): times in nanoseconds,
+        the digest 64 hex digits of sha256. Plain tuples: twenty thousand of them are made at once."""
         rows = self._database.query("SELECT rows FROM digests WHERE root = ?", (root,))
         if not rows:
             return {}
@@ -46,8 +35,6 @@ class DigestCache:
         except (ValueError, zlib.error):
             return {}
         return dict(zip(paths, zip(sizes, mtimes, ctimes, inodes, digests, strict=False), strict=False))
-
-    lookup_many = lookup_directory
 
     def save_many(self, root: str, files: Mapping[str, tuple[int, int, int, int, str]], hashed_at: int = 0) -> None:
         """Replaces what is known of ``root``. ``hashed_at`` (ns since the epoch; 0 means now) is when hashing began:

@@ -6,7 +6,7 @@ import argparse
 
 from lamella.cli.session import Session
 
-SUMMARY = "what the build context holds, what the ignore file leaves out, and which instruction uses what"
+SUMMARY = "what the build context holds, what is left out of it, and which line uses what"
 EXAMPLES = """lamella context
 lamella context --unused
 lamella context -f docker/app.Dockerfile --target test --format json ."""

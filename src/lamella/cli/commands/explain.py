@@ -50,8 +50,8 @@ def _explain_image(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.view.image import stack_of, view_image
     from lamella.insight.waste import measure_waste
 
-    for flag, given in (("--target", args.target), ("--build-arg", args.build_arg), ("--dialect", args.dialect)):
-        if given:
+    for flag in ("--target", "--build-arg", "--build-context", "--dialect"):
+        if getattr(args, flag.removeprefix("--").replace("-", "_")):
             raise UsageError(
                 f"{flag} is for a Dockerfile; {args.what} is taken for an image",
                 hint="name the Dockerfile with -f, or leave the flag out",

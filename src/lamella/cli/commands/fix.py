@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prove", action="store_true", help="build original and rewritten, and compare")
     parser.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="paths the proof leaves out")
     parser.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="how it is printed")
-    parser.epilog = "exit code: 0 rewritten (and proven, if asked) or nothing to do, 1 the proof says different"
+    parser.epilog = "exit code: 0 rewritten (and proven, if asked) or nothing to do,\n  1 the proof says different"
 
 
 def run(args: argparse.Namespace, session: Session) -> int:

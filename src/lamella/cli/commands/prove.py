@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="STAGE", help="build this stage of both Dockerfiles")
     parser.add_argument("--context", metavar="FOLDER", help="build context (default: each Dockerfile's folder)")
     parser.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="how it is printed")
-    parser.epilog = "exit code: 0 the same, 1 different. Dockerfiles are built: A twice, for its noise, B once."
+    parser.epilog = "exit code: 0 the same, 1 different. Dockerfiles are built: A twice,\n  for its noise, B once."
 
 
 def run(args: argparse.Namespace, session: Session) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.build.copyplan import find_sources
-from lamella.build.engine import plan_request, read_ignore_file
+from lamella.build.engine import plan_request
+from lamella.build.ignorefile import read_ignore_file
 from lamella.build.request import BuildRequest
 from lamella.build.sources import ContextSource
 from lamella.errors import ContextError, LamellaError

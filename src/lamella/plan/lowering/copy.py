@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
 from lamella.errors import DockerfileError
+from lamella.plan.address import is_remote
 from lamella.plan.lowering.paths import absolute_destination
 from lamella.plan.lowering.state import Lowering
 from lamella.plan.mode import parse_mode
 from lamella.plan.step import CopyStep, InlineFile, Source, SourceContext
 from lamella.syntax.instructions import Add, Copy
-
-# Expressions are compiled when they are first needed: start-up time is a feature.
-_SCP_STYLE = r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:(?!//).+"
 
 
 def lower_copy(lowering: Lowering, instruction: Copy) -> None:
@@ -103,10 +100,3 @@ def _relative(path: str, parents: bool) -> str:
         return f"{_relative(head, False)}/./{_relative(tail, False)}"
     cleaned = posixpath.normpath(path).lstrip("/") if path else ""
     return cleaned or "."
-
-
-def is_remote(source: str) -> bool:
-    """Whether ADD fetches it: a URL, or a git repository. ``github.com/x/y`` without a scheme is a local path."""
-    if source.startswith(("http://", "https://", "git://", "ssh://")):
-        return True
-    return "@" in source and re.fullmatch(_SCP_STYLE, source) is not None
