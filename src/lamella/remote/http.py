@@ -90,7 +90,7 @@ def download(
         raise _unreachable(url, error) from None
     try:
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-        if known is not None and (response.status == 304 or (etag and _plain(etag) == _plain(known.etag))):
+        if known is not None and _is_unchanged(response.status, etag, known):
             return None
         if response.status != 200:
             raise _refused(url, response)
@@ -99,6 +99,11 @@ def download(
         return Download(digest, size, etag, modified)
     finally:
         response.close()
+
+
+def _is_unchanged(status: int, etag: str, known: Known) -> bool:
+    """Some servers send what they said of it before, and the content too."""
+    return status == 304 or (status == 200 and etag != "" and _plain(etag) == _plain(known.etag))
 
 
 def _plain(etag: str) -> str:
@@ -124,9 +129,7 @@ def _open(url: str, known: Known | None, limits: Limits) -> BaseHTTPResponse:
         if origin is None:
             origin = parsed
         if parsed.auth and parsed.netloc == origin.netloc:
-            from urllib.parse import unquote
-
-            headers |= urllib3.make_headers(basic_auth=unquote(parsed.auth))
+            headers |= {"authorization": _basic(parsed.auth)}
         elif (parsed.scheme, parsed.netloc) != (origin.scheme, origin.netloc):
             headers.pop("authorization", None)
         pool = _manager(parsed.scheme or "", parsed.netloc or "")
@@ -137,10 +140,22 @@ def _open(url: str, known: Known | None, limits: Limits) -> BaseHTTPResponse:
         if target is None:
             return response
         response.close()
-        from urllib.parse import urljoin
-
-        here = urljoin(here, target)
+        here = _joined(here, target, url)
     raise InputError(f"the server redirects more than {MAX_REDIRECTS} times", where=without_credentials(url))
+
+
+def _joined(here: str, target: str, url: str) -> str:
+    from urllib.parse import urljoin
+
+    try:
+        return urljoin(here, target)
+    except ValueError:
+        raise _no_address(target, url) from None
+
+
+def _no_address(here: str, url: str) -> InputError:
+    what = "is no address" if here == url else f"redirects to {without_credentials(here)!r}, which is no address"
+    return InputError(f"{what} that can be downloaded from", where=without_credentials(url))
 
 
 def _parse(here: str, url: str) -> urllib3.util.Url:
@@ -149,14 +164,20 @@ def _parse(here: str, url: str) -> urllib3.util.Url:
     except LocationParseError:
         parsed = urllib3.util.Url()
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        what = "is no address" if here == url else f"redirects to {without_credentials(here)!r}, which is no address"
-        raise InputError(f"{what} that can be downloaded from", where=without_credentials(url))
+        raise _no_address(here, url)
     return parsed
+
+
+def _basic(user: str) -> str:
+    """``name:password`` of a URL as RFC 7617 sends it, in UTF-8."""
+    from base64 import b64encode
+    from urllib.parse import unquote_to_bytes
+
+    return f"Basic {b64encode(unquote_to_bytes(user)).decode()}"
 
 
 def _manager(scheme: str, host: str) -> urllib3.PoolManager:
     """With the proxy that the environment names for it: ``https_proxy``, ``all_proxy``, ``no_proxy`` and the like."""
-    from urllib.parse import unquote
     from urllib.request import getproxies, proxy_bypass
 
     proxies = getproxies()
@@ -172,7 +193,7 @@ def _manager(scheme: str, host: str) -> urllib3.PoolManager:
             where=without_credentials(proxy),
             hint="name an http proxy in http_proxy and https_proxy, or hosts to be asked directly in no_proxy",
         )
-    headers = urllib3.make_headers(proxy_basic_auth=unquote(parsed.auth)) if parsed.auth else None
+    headers = {"proxy-authorization": _basic(parsed.auth)} if parsed.auth else None
     return urllib3.ProxyManager(proxy, proxy_headers=headers)
 
 
