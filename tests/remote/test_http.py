@@ -228,6 +228,34 @@ def test_cancelled_while_the_server_is_silent(web: Web, length: bool) -> None:
         over.set()
 
 
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX: "])
+def test_cancelled_or_out_of_patience_before_there_is_an_answer(web: Web, start: bytes) -> None:
+    """Each byte of a header comes well in time, and the header never ends."""
+    import threading
+
+    over, asked = threading.Event(), threading.Event()
+
+    def dripping(request: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        request.wfile.write(start)
+        request.close_connection = True
+        while not over.wait(0.05):
+            if start:
+                try:
+                    request.wfile.write(b"x")
+                except OSError:
+                    return
+
+    web.answers["/x"] = dripping
+    try:
+        with pytest.raises(Interrupted):
+            get(web.url("/x"), cancelled=asked.is_set)
+        if start:
+            assert "sends nothing" in refused(MachineError, web.url("/x"), limits=Limits(patience=0.2)).message
+    finally:
+        over.set()
+
+
 def test_a_user_in_the_address_and_who_else_hears_of_it(web: Web) -> None:
     url = web.file("/f", b"x").replace("http://", "http://me:p%40ss@")
     get(url)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
@@ -32,6 +33,8 @@ MAX_SIZE = 64 << 30
 #: seconds without anything to read, or with next to nothing
 PATIENCE = 60.0
 _NEXT_TO_NOTHING = 1024
+#: as often may a server be asked before it has answered, each time as patiently
+_TRIES = 5
 USER_AGENT = "lamella"
 
 
@@ -85,7 +88,7 @@ def download(
     Raises InputError for an address or an answer that is no use (404, too many redirects, too large), MachineError
     where the server cannot be reached, is not who it says it is, fails or breaks off, Interrupted."""
     try:
-        response = _open(url, known, limits)
+        response = _open(url, known, limits, cancelled)
     except HTTPError as error:
         raise _unreachable(url, error) from None
     try:
@@ -110,7 +113,7 @@ def _plain(etag: str) -> str:
     return etag.removeprefix("W/")
 
 
-def _open(url: str, known: Known | None, limits: Limits) -> BaseHTTPResponse:
+def _open(url: str, known: Known | None, limits: Limits, cancelled: Callable[[], bool]) -> BaseHTTPResponse:
     """The answer behind the redirects, its body not read yet. Each one finds its own way through the proxies."""
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
     if known is not None and known.etag:
@@ -133,15 +136,52 @@ def _open(url: str, known: Known | None, limits: Limits) -> BaseHTTPResponse:
         elif (parsed.scheme, parsed.netloc) != (origin.scheme, origin.netloc):
             headers.pop("authorization", None)
         pool = _manager(parsed.scheme or "", parsed.netloc or "")
-        response = pool.request(
-            "GET", here, headers=headers, retries=retries, timeout=timeout, redirect=False, preload_content=False
-        )
+        ask = partial(
+            pool.request, "GET", here, headers=headers, retries=retries, timeout=timeout, redirect=False,
+            preload_content=False,
+        )  # fmt: skip
+        response = _answer(ask, url, limits, cancelled)
         target = response.headers.get("Location") if response.status in _REDIRECTS else None
         if target is None:
             return response
         response.close()
         here = _joined(here, target, url)
     raise InputError(f"the server redirects more than {MAX_REDIRECTS} times", where=without_credentials(url))
+
+
+def _answer(
+    ask: Callable[[], BaseHTTPResponse], url: str, limits: Limits, cancelled: Callable[[], bool]
+) -> BaseHTTPResponse:
+    """What ``ask`` returns or raises. A socket's timeout is for each piece, so a server could drip its headers forever,
+    and nothing can interrupt the reading of them: it has a thread, which is left alone when it is over."""
+    result: list[BaseHTTPResponse] = []
+    errors: list[Exception] = []
+    given_up = threading.Event()
+
+    def work() -> None:
+        try:
+            result.append(ask())
+        except Exception as error:
+            errors.append(error)
+        if given_up.is_set() and result:
+            result[0].close()
+
+    thread = threading.Thread(target=work, name="ask the server", daemon=True)
+    end = time.monotonic() + _TRIES * limits.patience
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+            if cancelled():
+                raise Interrupted("the download was cancelled")
+            if time.monotonic() > end:
+                raise _stalled(url, 0)
+    except BaseException:
+        given_up.set()
+        raise
+    if errors:
+        raise errors[0]
+    return result[0]
 
 
 def _joined(here: str, target: str, url: str) -> str:
