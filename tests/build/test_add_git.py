@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +284,75 @@ def test_credentials_of_the_user_are_used(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     assert files(builder, f"ADD {repositories.url('app')} /\n") == ["a"]
+
+
+def test_a_password_in_the_address_is_used_and_in_no_command_line(
+    builder: Builder, repositories: Repositories, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of git and of its helpers are looked at from the server's side, while they wait for it."""
+    repositories.commit("part", b="1")
+    repositories.commit("app", a="1")
+    repositories.git("app", "submodule", "--quiet", "add", repositories.url("part"), "part")
+    repositories.git("app", "config", "-f", ".gitmodules", "submodule.part.url", "../part.git")
+    repositories.commit("app")
+    served = repositories.web.other
+    seen: list[bytes] = []
+
+    def private(request: Any) -> None:
+        seen.extend(_command_lines(b"git"))
+        if request.headers.get("Authorization") != "Basic bWU6czMgJCJA4oKsJ2NyM3Q=":
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="x"')
+            request.send_header("Content-Length", "0")
+            request.end_headers()
+        else:
+            served(request)
+
+    repositories.web.other = private
+    url = repositories.url("app").replace("http://", "http://me:s3%20%24%22@%E2%82%AC%27cr3t@")
+    assert files(builder, f'ADD ["{url}", "/"]\n') == [".gitmodules", "a", "part/b"]
+    assert any(b"git\0ls-remote" in line for line in seen)
+    assert not [line for line in seen if b"cr3t" in line]
+
+
+def test_git_does_not_outlive_a_killed_build(repositories: Repositories, tmp_path: Path, web: Any) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def silent(request: Any) -> None:
+        asked.set()
+        over.wait(30)
+        request.close_connection = True
+
+    web.other = silent
+    room = tmp_path / "room"
+    room.mkdir()
+    script = (
+        "import sys; from lamella.remote.git import resolve; from lamella.remote.repository import parse_repository\n"
+        "resolve(parse_repository(sys.argv[1]), sys.argv[2], lambda: False)"
+    )
+    try:
+        with subprocess.Popen([sys.executable, "-c", script, repositories.url("app"), str(room)]) as process:
+            assert asked.wait(20)
+            process.kill()
+        assert _gone(lambda: _command_lines(b"ls-remote", repositories.url("app").encode()))
+    finally:
+        over.set()
+
+
+def _command_lines(*words: bytes) -> list[bytes]:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes())
+        except OSError:
+            continue
+    return [line for line in lines if all(word in line for word in words)]
+
+
+def _gone(what: Any) -> bool:
+    end = time.monotonic() + 5
+    while what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,20 @@ def test_a_mount_inside_of_the_context_cannot_be_written(alpine: Builder) -> Non
     assert "mine" in output(alpine)
     assert "written" not in output(alpine)
     assert (alpine.context / "elsewhere" / "f").read_text() == "mine"
+
+
+def test_a_pipe_of_the_context_reaches_nobody_and_a_device_is_not_there(alpine: Builder) -> None:
+    """Read-only keeps nobody from writing to a named pipe, at whose other end a process of the user's may be."""
+    alpine.file("f", "mine")
+    os.mkfifo(alpine.context / "pipe")
+    os.mknod(alpine.context / "device", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    reader = os.open(alpine.context / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        alpine.build("FROM alpine:3.20\nRUN --mount=target=/ctx echo evil 1<>/ctx/pipe; ls /ctx\n")
+        assert os.read(reader, 10) == b""
+    finally:
+        os.close(reader)
+    assert output(alpine) == "f\npipe\n"
 
 
 def test_the_mount_covers_what_the_image_has_there(alpine: Builder) -> None:

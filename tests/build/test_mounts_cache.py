@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -140,6 +142,44 @@ def test_sharing(tmp_path: Path) -> None:
             assert other == alone
             with _take(folders, "shared") as same:
                 assert same == alone, "the one that is shared already, not the first that is free"
+
+
+def test_sharing_begins_with_taking(tmp_path: Path) -> None:
+    """Another step that comes right after the first, before anything else happens, must find it shared."""
+    folders = CacheFolders(str(tmp_path / "caches"))
+    with _take(folders, "shared") as files:
+        path = str(Path(files).parent.parent)
+    taken = [folders._take(path, "shared") for _ in range(2)]
+    assert [one and one.folder for one in taken] == [f"{path}/0"] * 2
+    for one in taken:
+        assert one is not None
+        os.close(one.lock)
+
+
+def test_looking_who_uses_a_cache_takes_it_from_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = CacheFolders(str(tmp_path / "caches"))
+    with _take(folders, "shared") as files:
+        pass
+    again: list[str] = []
+    thread = threading.Thread(target=lambda: again.append(_taken_once(folders)))
+
+    def while_it_is_tried(folder: str) -> bool:
+        lock = os.open(f"{folder}/lock", os.O_RDWR)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        thread.start()
+        thread.join(0.3)
+        os.close(lock)
+        return True
+
+    monkeypatch.setattr("lamella.build.mounts.cachefolders._is_free", while_it_is_tried)
+    assert folders.usage().free == (str(Path(files).parent),)
+    thread.join(10)
+    assert again == [files]
+
+
+def _taken_once(folders: CacheFolders) -> str:
+    with _take(folders, "shared") as files:
+        return str(files)
 
 
 def test_locked_waits_for_one_that_is_free(tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def test_files_have_their_place_mode_and_owner(alpine: Builder, given: tuple[Sec
     assert alpine.layer_paths(result, 1) == []
 
 
+def test_it_lies_where_no_disk_is_written_to_not_even_by_swapping(
+    alpine: Builder, given: tuple[SecretSource, ...]
+) -> None:
+    """A tmpfs could be swapped out."""
+    line = f"RUN --mount=type=secret,id={given[0].id},target=/s grep ' /s ' /proc/self/mountinfo\n"
+    alpine.build(f"FROM alpine:3.20\n{line}", secrets=given)
+    assert " - ramfs " in output(alpine)
+
+
 def test_variables_are_of_that_step_alone(alpine: Builder, given: tuple[SecretSource, ...]) -> None:
     result = alpine.build(
         "FROM alpine:3.20\nENV TOKEN=public\n"

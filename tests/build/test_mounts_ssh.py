@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,21 @@ def test_an_end_while_somebody_is_connected(tmp_path: Path) -> None:
             assert client.recv(100) == _message(12, bytes((KEYS,)))
         client.settimeout(10)
         assert client.recv(1) == b""
+
+
+def test_a_step_that_connects_without_end_uses_up_nothing(tmp_path: Path) -> None:
+    with (
+        _agent(str(tmp_path / "a")),
+        ExitStack() as clients,
+        agent_proxy(str(tmp_path / "a"), str(tmp_path / "proxy")),
+    ):
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(100):
+            client = clients.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(10)
+            client.connect(str(tmp_path / "proxy"))
+        assert client.recv(1) == b"", "the last of them is one too many"
+        assert len(os.listdir("/proc/self/fd")) - before <= 100 + 2 * 64 + 1
 
 
 @root

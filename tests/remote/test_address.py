@@ -81,6 +81,7 @@ def test_what_is_wanted(address: str, expected: Repository) -> None:
         "?checksum=xyz",
         "#a..b",
         "#a.lock.",
+        "#:\0",
     ],
 )
 def test_what_is_odd(rest: str) -> None:
@@ -103,7 +104,9 @@ def test_the_name_of_a_file(url: str, name: str) -> None:
     assert file_name(url) == name
 
 
-@pytest.mark.parametrize("url", ["https://h/..", "https://h/a/%2e%2e", "https://h/a%00b"])
+@pytest.mark.parametrize(
+    "url", ["https://h/..", "https://h/a/%2e%2e", "https://h/a%00b", "http://[", "http://[x]/y", "http://\uff0f/x"]
+)
 def test_names_that_no_file_can_have(url: str) -> None:
     with pytest.raises(InputError):
         file_name(url)

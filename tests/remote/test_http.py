@@ -65,6 +65,18 @@ def test_what_has_not_changed_is_not_sent_again(web: Web) -> None:
     assert download(web.url("/deaf"), lambda data: pytest.fail("read"), known=Known('"one"', "", "d")) is None
 
 
+@pytest.mark.parametrize(("status", "kind"), [(404, InputError), (500, MachineError)])
+def test_an_error_is_no_unchanged_file_whatever_its_tag(web: Web, status: int, kind: type[LamellaError]) -> None:
+    def gone(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        request.send_header("ETag", '"one"')
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    web.answers["/gone"] = gone
+    assert str(status) in refused(kind, web.url("/gone"), known=Known('"one"', "", "d")).message
+
+
 def test_gzip_as_transport_encoding_is_undone_and_no_other(web: Web) -> None:
     packed = gzip.compress(b"content")
     assert get(web.file("/f.tar", packed, **{"Content-Encoding": "gzip"})) == b"content"
@@ -216,6 +228,34 @@ def test_cancelled_while_the_server_is_silent(web: Web, length: bool) -> None:
         over.set()
 
 
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nX: "])
+def test_cancelled_or_out_of_patience_before_there_is_an_answer(web: Web, start: bytes) -> None:
+    """Each byte of a header comes well in time, and the header never ends."""
+    import threading
+
+    over, asked = threading.Event(), threading.Event()
+
+    def dripping(request: BaseHTTPRequestHandler) -> None:
+        asked.set()
+        request.wfile.write(start)
+        request.close_connection = True
+        while not over.wait(0.05):
+            if start:
+                try:
+                    request.wfile.write(b"x")
+                except OSError:
+                    return
+
+    web.answers["/x"] = dripping
+    try:
+        with pytest.raises(Interrupted):
+            get(web.url("/x"), cancelled=asked.is_set)
+        if start:
+            assert "sends nothing" in refused(MachineError, web.url("/x"), limits=Limits(patience=0.2)).message
+    finally:
+        over.set()
+
+
 def test_a_user_in_the_address_and_who_else_hears_of_it(web: Web) -> None:
     url = web.file("/f", b"x").replace("http://", "http://me:p%40ss@")
     get(url)
@@ -224,6 +264,14 @@ def test_a_user_in_the_address_and_who_else_hears_of_it(web: Web) -> None:
     get(web.url("/away").replace("http://", "http://me:pass@"))
     assert "authorization" in web.asked[-2][1]
     assert "authorization" not in web.asked[-1][1]
+    get(url.replace("me:", "%E2%82%AC:"))
+    assert web.asked[-1][1]["authorization"] == "Basic 4oKsOnBAc3M=", "in UTF-8"
+
+
+@pytest.mark.parametrize("target", ["http://[", "//[x", "http://a:x/", "file:///etc/passwd"])
+def test_a_redirect_to_what_is_no_address(web: Web, target: str) -> None:
+    web.redirect("/away", target)
+    assert "which is no address" in refused(InputError, web.url("/away")).message
 
 
 def test_proxies_of_the_environment(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,10 +30,15 @@ def without_credentials(address: str) -> str:
 
 
 def file_name(address: str) -> str:
-    """The last part of a URL's path, decoded. Raises InputError for a name that no file can have."""
+    """The last part of a URL's path, decoded. Raises InputError for what is no URL, and for a name that no
+    file can have."""
     from urllib.parse import unquote, urlsplit
 
-    path = unquote(urlsplit(address).path, errors="surrogateescape").rstrip("/")
+    try:
+        encoded = urlsplit(address).path
+    except ValueError as error:
+        raise InputError(f"this is no address ({error})", where=without_credentials(address)) from None
+    path = unquote(encoded, errors="surrogateescape").rstrip("/")
     name = path.rpartition("/")[2] or UNNAMED
     if name in (".", "..") or "\0" in name:
         raise InputError(f"the address gives the file the name {name!r}", where=without_credentials(address))

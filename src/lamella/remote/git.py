@@ -17,7 +17,7 @@ from lamella.remote.repository import Repository, is_commit
 
 _UNREACHABLE = ("Could not resolve", "Connection refused", "timed out", "Failed to connect", "Couldn't connect",
                 "Connection reset", "Network is unreachable", "No route to host", "certificate", "early EOF",
-                "The requested URL returned error: 5")  # fmt: skip
+                "Operation too slow", "The requested URL returned error: 5")  # fmt: skip
 _PRIVATE = ("could not read Username", "Authentication failed", "Permission denied", "terminal prompts disabled",
             "returned error: 403", "returned error: 401")  # fmt: skip
 
@@ -37,10 +37,10 @@ def resolve(repository: Repository, room: str, cancelled: Callable[[], bool]) ->
     if repository.commit:
         _check(repository, repository.commit)
         return Resolved(repository.commit, repository.commit, repository.commit)
-    git = Git(room, cancelled)
+    git = Git(room, cancelled, repository.remote)
     wanted = repository.ref or "HEAD"
     try:
-        answer = git.run("ls-remote", "--", repository.remote, wanted, f"{wanted}^{{}}")
+        answer = git.run("ls-remote", "--", git.remote, wanted, f"{wanted}^{{}}")
     except GitFailed as error:
         raise _failed(repository, error) from None
     known = {name: commit for commit, _, name in (line.partition("\t") for line in answer.splitlines())}
@@ -82,7 +82,7 @@ def checkout(
     """Puts the files into the empty folder ``tree``, with ``.git`` if ``keep``; returns the commit that came, which is
     another one where the branch was moved since it was looked for. ``room`` is an empty folder for what git needs on
     the way. Raises InputError, MachineError."""
-    git = Git(room, cancelled)
+    git = Git(room, cancelled, repository.remote)
     store = os.path.join(tree if keep else room, ".git")
     os.chmod(tree, 0o755)
 
@@ -91,7 +91,7 @@ def checkout(
 
     try:
         run("init", "--quiet", *(("--object-format=sha256",) if len(found.object) == 64 else ()))
-        run("remote", "add", "origin", repository.remote)
+        run("remote", "add", "origin", git.remote)
         commit = _fetch(run, found, keep)
         if commit != found.commit and not is_commit(found.ref):
             _check(repository, commit)

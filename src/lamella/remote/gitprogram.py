@@ -7,12 +7,15 @@ HTTP, ssh and git's own protocol is spoken, whatever submodules ask for, and nob
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
+from urllib.parse import unquote
 
 from lamella.errors import Interrupted, MachineError
 
@@ -34,6 +37,11 @@ _OURS = {
 _CARRIED = r"^(credential|http|url|ssh)\.|^core\.(sshcommand|askpass|gitproxy)$"
 _KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_PROXY_COMMAND")
 _PROTOCOLS = "http:https:ssh:git"
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_VARIABLE = "LAMELLA_GIT_PASSWORD"
+#: scheme, user, password and host of a URL; a password may hold an @
+_PASSWORD = re.compile(r"(https?://)([^/?#:@]+):([^/?#]*)@([^/?#@]+)", re.IGNORECASE)
 _USER = re.compile(r"(://)[^/\s@']+@")
 
 
@@ -46,19 +54,21 @@ class GitFailed(Exception):
 
 
 class Git:
-    """``room`` is an empty folder for its own use."""
+    """``room`` is an empty folder for its own use; ``remote`` is how git is to be told the address that it was made
+    for. A password in it stays out of command lines, which everybody on the machine can read."""
 
-    def __init__(self, room: str, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, room: str, cancelled: Callable[[], bool], remote: str) -> None:
         """Raises MachineError where there is no git."""
         program = shutil.which("git")
         if program is None:
             raise MachineError("git is not installed", hint="apt install git, or the like", code="no-git")
         self._program = program
         self._cancelled = cancelled
+        self.remote, password, settings = _without_password(remote)
         config = os.path.join(room, "config")
         with open(config, "w", encoding="utf-8", errors="surrogateescape", opener=_private) as file:
-            file.writelines(_lines((*_OURS.items(), *self._of_the_user())))
-        self._environment = _environment() | {"GIT_CONFIG_GLOBAL": config}
+            file.writelines(_lines((*_OURS.items(), *settings, *self._of_the_user())))
+        self._environment = _environment() | {"GIT_CONFIG_GLOBAL": config} | password
 
     def run(self, *words: str, folder: str = "/", repository: str | None = None, tree: str | None = None) -> str:
         """``git WORDS``; returns its output. Raises GitFailed."""
@@ -73,7 +83,8 @@ class Git:
         return out
 
     def _start(self, argv: list[str], environment: dict[str, str], folder: str) -> tuple[int, str, str]:
-        """In a group of its own, which goes as a whole: git's helpers outlive it otherwise."""
+        """In a group of its own, which goes as a whole: git's helpers outlive it otherwise. Where we are killed, git
+        goes at once, and its helpers when they look for it, or after a minute of silence (``http.lowSpeedTime``)."""
         child = subprocess.Popen(
             argv,
             env=environment,
@@ -83,6 +94,7 @@ class Git:
             stderr=subprocess.PIPE,
             start_new_session=True,
             umask=0o022,
+            preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 -- waits for no other thread
         )
         try:
             while True:
@@ -111,6 +123,25 @@ class Git:
                 if name:
                     found.append((name, value if mark else "true"))
         return found
+
+
+def _die_with(parent: int) -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked for the signal
+        os._exit(1)
+
+
+def _without_password(remote: str) -> tuple[str, dict[str, str], tuple[tuple[str, str], ...]]:
+    """The address without its password; the password as an environment; and settings by which git asks for that, for
+    the same server alone. Source: gitcredentials(7)."""
+    found = _PASSWORD.match(remote)
+    name, password = (unquote(part, errors="surrogateescape") for part in found.group(2, 3)) if found else ("", "")
+    if found is None or not name.isprintable() or not password or set(password) & set("\0\r\n"):
+        return remote, {}, ()
+    helper = f'!printf "password=%s\\n" "${_VARIABLE}"; :'
+    start, user, host = found.group(1, 2, 4)
+    settings = ((f"credential.{start}{host}.helper", helper),)
+    return f"{start}{user}@{host}{remote[found.end() :]}", {_VARIABLE: password}, settings
 
 
 def _environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
@@ -32,6 +33,8 @@ MAX_SIZE = 64 << 30
 #: seconds without anything to read, or with next to nothing
 PATIENCE = 60.0
 _NEXT_TO_NOTHING = 1024
+#: as often may a server be asked before it has answered, each time as patiently
+_TRIES = 5
 USER_AGENT = "lamella"
 
 
@@ -85,12 +88,12 @@ def download(
     Raises InputError for an address or an answer that is no use (404, too many redirects, too large), MachineError
     where the server cannot be reached, is not who it says it is, fails or breaks off, Interrupted."""
     try:
-        response = _open(url, known, limits)
+        response = _open(url, known, limits, cancelled)
     except HTTPError as error:
         raise _unreachable(url, error) from None
     try:
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-        if known is not None and (response.status == 304 or (etag and _plain(etag) == _plain(known.etag))):
+        if known is not None and _is_unchanged(response.status, etag, known):
             return None
         if response.status != 200:
             raise _refused(url, response)
@@ -101,11 +104,16 @@ def download(
         response.close()
 
 
+def _is_unchanged(status: int, etag: str, known: Known) -> bool:
+    """Some servers send what they said of it before, and the content too."""
+    return status == 304 or (status == 200 and etag != "" and _plain(etag) == _plain(known.etag))
+
+
 def _plain(etag: str) -> str:
     return etag.removeprefix("W/")
 
 
-def _open(url: str, known: Known | None, limits: Limits) -> BaseHTTPResponse:
+def _open(url: str, known: Known | None, limits: Limits, cancelled: Callable[[], bool]) -> BaseHTTPResponse:
     """The answer behind the redirects, its body not read yet. Each one finds its own way through the proxies."""
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip"}
     if known is not None and known.etag:
@@ -124,23 +132,70 @@ def _open(url: str, known: Known | None, limits: Limits) -> BaseHTTPResponse:
         if origin is None:
             origin = parsed
         if parsed.auth and parsed.netloc == origin.netloc:
-            from urllib.parse import unquote
-
-            headers |= urllib3.make_headers(basic_auth=unquote(parsed.auth))
+            headers |= {"authorization": _basic(parsed.auth)}
         elif (parsed.scheme, parsed.netloc) != (origin.scheme, origin.netloc):
             headers.pop("authorization", None)
         pool = _manager(parsed.scheme or "", parsed.netloc or "")
-        response = pool.request(
-            "GET", here, headers=headers, retries=retries, timeout=timeout, redirect=False, preload_content=False
-        )
+        ask = partial(
+            pool.request, "GET", here, headers=headers, retries=retries, timeout=timeout, redirect=False,
+            preload_content=False,
+        )  # fmt: skip
+        response = _answer(ask, url, limits, cancelled)
         target = response.headers.get("Location") if response.status in _REDIRECTS else None
         if target is None:
             return response
         response.close()
-        from urllib.parse import urljoin
-
-        here = urljoin(here, target)
+        here = _joined(here, target, url)
     raise InputError(f"the server redirects more than {MAX_REDIRECTS} times", where=without_credentials(url))
+
+
+def _answer(
+    ask: Callable[[], BaseHTTPResponse], url: str, limits: Limits, cancelled: Callable[[], bool]
+) -> BaseHTTPResponse:
+    """What ``ask`` returns or raises. A socket's timeout is for each piece, so a server could drip its headers forever,
+    and nothing can interrupt the reading of them: it has a thread, which is left alone when it is over."""
+    result: list[BaseHTTPResponse] = []
+    errors: list[Exception] = []
+    given_up = threading.Event()
+
+    def work() -> None:
+        try:
+            result.append(ask())
+        except Exception as error:
+            errors.append(error)
+        if given_up.is_set() and result:
+            result[0].close()
+
+    thread = threading.Thread(target=work, name="ask the server", daemon=True)
+    end = time.monotonic() + _TRIES * limits.patience
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.2)
+            if cancelled():
+                raise Interrupted("the download was cancelled")
+            if time.monotonic() > end:
+                raise _stalled(url, 0)
+    except BaseException:
+        given_up.set()
+        raise
+    if errors:
+        raise errors[0]
+    return result[0]
+
+
+def _joined(here: str, target: str, url: str) -> str:
+    from urllib.parse import urljoin
+
+    try:
+        return urljoin(here, target)
+    except ValueError:
+        raise _no_address(target, url) from None
+
+
+def _no_address(here: str, url: str) -> InputError:
+    what = "is no address" if here == url else f"redirects to {without_credentials(here)!r}, which is no address"
+    return InputError(f"{what} that can be downloaded from", where=without_credentials(url))
 
 
 def _parse(here: str, url: str) -> urllib3.util.Url:
@@ -149,14 +204,20 @@ def _parse(here: str, url: str) -> urllib3.util.Url:
     except LocationParseError:
         parsed = urllib3.util.Url()
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        what = "is no address" if here == url else f"redirects to {without_credentials(here)!r}, which is no address"
-        raise InputError(f"{what} that can be downloaded from", where=without_credentials(url))
+        raise _no_address(here, url)
     return parsed
+
+
+def _basic(user: str) -> str:
+    """``name:password`` of a URL as RFC 7617 sends it, in UTF-8."""
+    from base64 import b64encode
+    from urllib.parse import unquote_to_bytes
+
+    return f"Basic {b64encode(unquote_to_bytes(user)).decode()}"
 
 
 def _manager(scheme: str, host: str) -> urllib3.PoolManager:
     """With the proxy that the environment names for it: ``https_proxy``, ``all_proxy``, ``no_proxy`` and the like."""
-    from urllib.parse import unquote
     from urllib.request import getproxies, proxy_bypass
 
     proxies = getproxies()
@@ -172,7 +233,7 @@ def _manager(scheme: str, host: str) -> urllib3.PoolManager:
             where=without_credentials(proxy),
             hint="name an http proxy in http_proxy and https_proxy, or hosts to be asked directly in no_proxy",
         )
-    headers = urllib3.make_headers(proxy_basic_auth=unquote(parsed.auth)) if parsed.auth else None
+    headers = {"proxy-authorization": _basic(parsed.auth)} if parsed.auth else None
     return urllib3.ProxyManager(proxy, proxy_headers=headers)
 
 

@@ -54,6 +54,8 @@ def parse_repository(address: str) -> Repository:
 
         fragment = unquote(fragment)
     ref, _, subdir = fragment.partition(":")
+    if "\0" in remote:
+        raise _bad(address, "it holds a NUL byte")
     found = Repository(remote, ref, subdir)
     for name, value in _pairs(query, address):
         found = _with(found, name, value, address)
@@ -61,6 +63,8 @@ def parse_repository(address: str) -> Repository:
         raise _bad(address, f"the checksum {found.checksum!r} is no commit's name", "write the commit in hex digits")
     if found.ref and _NO_REF.match(found.ref):
         raise _bad(address, f"{found.ref!r} cannot be the name of a branch, a tag or a commit")
+    if "\0" in found.subdir:
+        raise _bad(address, f"{found.subdir!r} cannot be the name of a folder")
     subdir = posixpath.normpath(f"/{found.subdir}").lstrip("/")
     return found._replace(ref=found.ref or (found.checksum if is_commit(found.checksum) else ""), subdir=subdir)
 

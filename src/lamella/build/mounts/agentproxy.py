@@ -14,6 +14,7 @@ from contextlib import contextmanager
 _ALLOWED = frozenset((11, 13))  # SSH_AGENTC_REQUEST_IDENTITIES, SSH_AGENTC_SIGN_REQUEST
 _FAILURE = b"\0\0\0\x01\x05"  # SSH_AGENT_FAILURE
 _LONGEST = 256 << 10  # bytes; as OpenSSH's agent
+_MOST = 64  # connections at a time: a step must not use up our descriptors, which are the whole build's
 
 
 @contextmanager
@@ -54,6 +55,9 @@ def _accept(listener: socket.socket, agent: str, open_now: set[socket.socket]) -
             connection, _ = listener.accept()
         except OSError:
             return
+        if len(open_now) >= _MOST:
+            connection.close()
+            continue
         open_now.add(connection)
         threading.Thread(target=_serve, args=(connection, agent, open_now), name="ssh client", daemon=True).start()
 

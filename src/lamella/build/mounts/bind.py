@@ -13,6 +13,10 @@ from lamella.filetree import entry as kinds
 from lamella.plan.step import MountStep
 from lamella.runtime.protocol import BindMount
 
+#: what a read-only mount keeps from being written; a named pipe is the user's own however it is mounted, and a device
+#: does not come with a context at all
+_HARMLESS = (kinds.FILE, kinds.DIRECTORY, kinds.SYMLINK)
+
 
 def find_files(work: Work, step: MountStep, where: str) -> Files:
     """Looks the source up; waits for a stage. Raises ContextError where the path is not there."""
@@ -81,7 +85,7 @@ def _is_all_of(files: Files) -> bool:
     names: dict[str, set[str]] = {}
     for entry in (found.entry, *found.below):
         about = source.stats[entry.path]
-        if about is None or about.st_uid or about.st_gid:
+        if about is None or about.st_uid or about.st_gid or entry.kind not in _HARMLESS:
             return False
         if entry.kind == kinds.DIRECTORY:
             names[entry.path] = set()

@@ -62,10 +62,9 @@ class CacheFolders:
                 with disk_errors(files, "make a cache"):
                     erase(f"{files}.new")
                     fill(f"{files}.new")
-                    os.rename(f"{files}.new", files)
-            if sharing == "shared":
-                with self._guard():  # a lock is let go for a moment when it becomes another
-                    fcntl.flock(taken.lock, fcntl.LOCK_SH)
+                    with self._guard():  # nobody is to find it filled and not shared yet
+                        os.rename(f"{files}.new", files)
+                        _share(taken.lock, sharing)
             yield files
         finally:
             os.close(taken.lock)
@@ -102,8 +101,12 @@ class CacheFolders:
                 else:
                     busy = busy or sharing == "locked"
                 os.close(one.lock)
-            if free is not None or (busy and sharing != "private"):
+            if free is not None:
+                if os.path.isdir(f"{free.folder}/files"):
+                    _share(free.lock, sharing)
                 return free
+            if busy and sharing != "private":
+                return None
             folder = f"{path}/{numbers[-1] + 1 if numbers else 0}"
             os.mkdir(folder, 0o700)
             lock = _open_lock(folder)
@@ -119,6 +122,12 @@ class CacheFolders:
         ]
 
     def usage(self) -> Usage:
+        if not os.access(self.root, os.W_OK):  # then its locks cannot be tried
+            return Usage(tuple(self._folders()), ())
+        with self._guard():  # trying a lock is holding it, and whoever takes it meanwhile would find it in use
+            return self._usage()
+
+    def _usage(self) -> Usage:
         folders = self._folders()
         return Usage(tuple(folders), tuple(folder for folder in folders if _is_free(folder)))
 
@@ -152,6 +161,12 @@ def _names(folder: str) -> list[str]:
 
 def _open_lock(folder: str) -> int:
     return os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
+def _share(lock: int, sharing: str) -> None:
+    """A lock is let go for a moment when it becomes another: only for whoever keeps the others away meanwhile."""
+    if sharing == "shared":
+        fcntl.flock(lock, fcntl.LOCK_SH)
 
 
 def _try(lock: int, how: int) -> bool:
