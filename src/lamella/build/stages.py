@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lamella.build.allowed import check_allowed
 from lamella.build.base import Base, base_of_image
@@ -17,10 +19,11 @@ from lamella.build.task import Task
 from lamella.build.trace import Miss, Traces
 from lamella.build.warned import Warned
 from lamella.build.work import Work
-from lamella.errors import DockerfileError, Interrupted
+from lamella.errors import DockerfileError, Interrupted, NotFound
 from lamella.plan.lower import lower_stage
+from lamella.plan.references import close_stage
 from lamella.plan.stage import BaseImage, BaseStage, Plan, Stage, StageState
-from lamella.plan.step import Source, SourceStage
+from lamella.plan.step import Source, SourceImage, SourceStage
 
 
 class Stages:
