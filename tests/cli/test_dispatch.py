@@ -38,3 +38,14 @@ def test_a_folder_without_a_dockerfile(lamella: Lamella, tmp_path: Path, monkeyp
     assert "hint: to read the image layout in the folder of that name write oci:app" in lamella("explain", "app").err
     (tmp_path / "app" / "Dockerfile").touch()
     assert "write its tag: app:latest" in lamella("prove", "app/", "other").err
+
+
+def test_a_flag_that_was_mistyped(lamella: Lamella) -> None:
+    for words, message, hint in (
+        (("build", "--buildarg", "X=1", "m"), "there is no flag --buildarg", "did you mean --build-arg?"),
+        (("build", "--seceret=id=a", "."), "there is no flag --seceret", "did you mean --secret?"),
+        (("explain", "--zzz"), "there is no flag --zzz", "'lamella explain --help' shows how it is called"),
+        (("build", "a", "b"), "unrecognized arguments: b", "'lamella build --help' shows how it is called"),
+    ):
+        done = lamella(*words)
+        assert (done.code, done.err.splitlines()) == (2, [f"error: {message}", f"  hint: {hint}"])

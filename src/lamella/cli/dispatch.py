@@ -156,6 +156,10 @@ def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
             from lamella.errors import UsageError
 
             hint = f"'lamella {name} --help' shows how it is called"
+            unknown = message.removeprefix("unrecognized arguments: ")
+            flag = next((word for word in unknown.split() if word.startswith("-")), None)
+            if unknown != message and flag is not None and "--root" not in flag:
+                message, hint = _unknown_flag(flag, list(self._option_string_actions), hint)
             if "arguments: --root" in message:
                 hint = f"it stands before the command: lamella --root DIR {name} …"
             raise UsageError(message, hint=hint)
@@ -170,6 +174,15 @@ def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _unknown_flag(flag: str, known: list[str], hint: str) -> tuple[str, str]:
+    """Message and hint. Words behind the flag may be its value: they are not blamed."""
+    from difflib import get_close_matches
+
+    name = flag.partition("=")[0]
+    close = get_close_matches(name, known, n=1)
+    return f"there is no flag {name}", f"did you mean {close[0]}?" if close else hint
 
 
 def _complain_os(error: OSError) -> int:
