@@ -21,7 +21,7 @@ _FORMAT = "lamella replay 1"
 _FRESH_NS = 20_000_000  # file times may be this coarse
 _ENVIRONMENT = ("SOURCE_DATE_EPOCH", "LAMELLA_RUNTIME")
 #: a note is for builds that print and nothing else; these flags do more, or ask for less than a cached answer
-_NOT_FOR = ("--no-cache", "--pull", "--iidfile", "--metadata-file", "--progress", "--output", "-o", "--secret", "--ssh")
+_NOT_FOR = ("--no-cache", "--pull", "--iidfile", "--metadata-file", "--progress", "--secret", "--ssh")
 
 
 def default_root() -> str:

@@ -124,7 +124,7 @@ def _build(args: argparse.Namespace, session: Session, request: BuildRequest, be
     sys.stderr.flush()
     if result.is_image and all(output.stream is None for output in request.outputs):
         session.out(result.image_id)
-    from_files = not result.is_index and not result.asked_elsewhere
+    from_files = not (args.output or result.is_index or result.asked_elsewhere)
     if from_files and all(step.cached for step in result.steps) and may_record(session.words):
         _record(session, request, result, err.text, began)
     return 0
