@@ -189,3 +189,9 @@ def test_thousands_of_names_of_one_file_are_looked_at_once() -> None:
     made = check(below, parts)
     assert time.process_time() - start < 5
     assert [len(one.entries) for one in made] == [6001, 1]  # a/7 is what it was
+
+
+def test_a_symbolic_link_too_may_have_two_names() -> None:
+    link = Entry("l", SYMLINK, 0o777, link="b")
+    (joined,) = check(BELOW, [Part([link, Entry("m", HARDLINK, link="l")], "run"), Part([file("x")], "run")])
+    assert [(entry.path, entry.kind) for entry in joined.entries] == [("l", SYMLINK), ("m", HARDLINK), ("x", FILE)]

@@ -1,8 +1,8 @@
 """Trees: what a stack of layers comes to, path by path.
 
 A *tree* maps paths to entries: every parent is there as a DIRECTORY, nothing is a whiteout. Of a group of hard links
-the first path (by :func:`order`) is the FILE, the others are HARDLINKs to it; :func:`resolved` gives such a one its
-content.
+the first path (by :func:`order`) is the FILE (or what else is no directory), the others are HARDLINKs to it;
+:func:`resolved` gives such a one its content.
 
 Layers are applied as a container would see them: whiteouts and opaque directories hide lower content only, wherever
 they stand in the layer; a directory over a directory changes attributes, any other clash replaces; parents that are
@@ -85,11 +85,11 @@ def apply_changes(tree: dict[str, Entry], changes: Mapping[str, Entry | None]) -
 
 def linked_tree(files: Iterable[tuple[Entry, object]]) -> dict[str, Entry]:
     """A tree of entries that have their content, hard link or not, each with what it shares its file by: those of an
-    equal key are names of one file."""
+    equal key are names of one file, be it a symbolic link or a device."""
     tree: dict[str, Entry] = {}
     first: dict[object, str] = {}
     for entry, key in sorted(files, key=lambda pair: order(pair[0].path)):
-        name = first.setdefault(key, entry.path) if entry.kind == FILE else entry.path
+        name = first.setdefault(key, entry.path) if entry.kind != DIRECTORY else entry.path
         tree[entry.path] = entry if name == entry.path else _as_link(entry, entry.path, name)
     return tree
 
