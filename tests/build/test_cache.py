@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from lamella.build.cache import contents_key
+from lamella.build.copyplan import Found
+from lamella.filetree.entry import Entry
+
 Builder = Any
 TEXT = 'FROM scratch\nCOPY a /a\nCOPY b /b\nCMD ["/a"]\n'
 
@@ -193,3 +197,31 @@ def test_what_a_copy_depends_on_besides_its_files(builder: Builder, change: str)
             "target of a link": [("x", 1), ("x/a", 1)],
         }[change]
     )
+
+
+def test_every_attribute_but_the_time_counts_for_what_is_copied() -> None:
+    def key(entry: Entry, digest: str = "1" * 64, link: str = "") -> str:
+        found = Found("d", "d", "d", Entry("d", "d", 0o755), (entry,))
+        return contents_key([found], {"d/a": digest}, {"d/a": link} if link else {}, with_owner=True)
+
+    file = Entry("d/a", "f", 0o644, 1, 2)
+    capability = (("security.capability", b"1"),)
+    device = file._replace(kind="c", major=1, minor=3)
+    keys = [
+        key(file),
+        key(file, digest="2" * 64),
+        key(file, link="d/0"),
+        key(file._replace(mode=0o4644)),
+        key(file._replace(uid=3)),
+        key(file._replace(gid=3)),
+        key(file._replace(xattrs=capability)),
+        key(file._replace(xattrs=(("security.capability", b"2"),))),
+        key(device),
+        key(device._replace(major=2)),
+        key(device._replace(minor=5)),
+        key(file._replace(kind="l", link="x")),
+        key(file._replace(kind="l", link="y")),
+        key(file._replace(path="d/b")),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key(file._replace(mtime=5)) == keys[0]

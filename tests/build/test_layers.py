@@ -179,3 +179,14 @@ def test_on_scratch(builder: Builder) -> None:
     results = all_policies(builder, "FROM scratch\nCOPY one /a\nCOPY two /b\nCOPY two /a\n", base_layers=0)
     assert [added(results[policy], 0) for policy in POLICIES] == [3, 1, 1]
     assert stored(builder, results["tight"], 0) == 2
+
+
+def test_layers_that_were_joined_before_are_not_taken_for_another_compression(builder: Builder) -> None:
+    for name in ("a", "b"):
+        (builder.context / name).write_text(name)
+    text = "FROM scratch\nCOPY a /\nCOPY b /\n"
+    kinds = [
+        builder.build(text, layers="tight", compression=compression).layers[0].blob.media_type.rpartition("+")[2]
+        for compression in ("gzip", "zstd", "gzip")
+    ]
+    assert kinds == ["gzip", "zstd", "gzip"]

@@ -130,3 +130,13 @@ def test_docker_image_stands_in_for_another(builder: Builder, folder: Path) -> N
     contexts = (("thing", "docker-image://real:3"), ("other", "docker-image://real:3"))
     result = with_context(builder, text, *contexts, platform=Platform("linux", "arm64"))
     assert "again" in builder.tree(result)
+
+
+def test_the_dockerfiles_own_ignore_file_is_for_the_main_context_alone(builder: Builder) -> None:
+    """As in Docker 26, also where both are the same folder."""
+    root = str(builder.context)
+    Path(root, "a").write_text("a")
+    Path(root, "Dockerfile.dockerignore").write_text("a\nDockerfile*\n")
+    text = "FROM scratch\nCOPY --from=x a /x/\nCOPY . /m/\n"
+    result = with_context(builder, text, ("x", root), dockerfile=f"{root}/Dockerfile")
+    assert sorted(builder.tree(result)) == ["m", "x", "x/a"]

@@ -150,7 +150,15 @@ def test_what_has_just_changed_is_not_noted(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "flag", [("--no-cache",), ("--iidfile", "id"), ("--build-arg", "NAME"), ("--progress", "json")]
+    "flag",
+    [
+        ("--no-cache",),
+        ("--iidfile", "id"),
+        ("--build-arg", "NAME"),
+        ("--progress", "json"),
+        ("-qo", "out"),
+        ("-o", "out"),
+    ],
 )
 def test_builds_that_do_more_than_print_are_never_noted(shell: Shell, flag: tuple[str, ...]) -> None:
     shell.write("Dockerfile", "FROM scratch\nCOPY a /\n")

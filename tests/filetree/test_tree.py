@@ -179,3 +179,11 @@ def test_a_name_that_became_a_link_stays_one_through_later_layers() -> None:
     """The tree lists it before the file that it is a name of: it was there first."""
     linked = [e("a", content="1"), Entry("b", HARDLINK, link="a")]
     assert paths([e("b")], linked, [e("c", D), e("c", WHITEOUT)]) == ["a", "b", "c"]
+
+
+def test_many_folders_removed_at_once_cost_what_they_hold() -> None:
+    lower = merge_layers([[e(f"a/{n}/{m}") for n in range(10_000) for m in range(3)]])
+    removed = [e(f"a/{n}", WHITEOUT) for n in range(10_000)]
+    start = time.process_time()
+    assert set(apply_layer(dict(lower), removed)) == {"a"}
+    assert time.process_time() - start < 3  # not every path held against every folder that goes

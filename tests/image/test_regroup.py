@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -178,3 +179,19 @@ def test_links_are_written_in_one_layer() -> None:
     parts = [Part([file("a")], "copy"), Part([file("a"), Entry("b", HARDLINK, link="a")], "run")]
     (one,) = check({}, parts)
     assert (one.part, paths(one), one.kept) == (1, ["a", "b"], True)
+
+
+def test_thousands_of_names_of_one_file_are_looked_at_once() -> None:
+    names = [Entry(f"a/{number}", HARDLINK, link="a/-") for number in range(6000)]
+    below = merge_layers([[file("a/-"), *names]])
+    start = time.process_time()
+    parts = [Part([file("a/-", mode=0o600), *names], "run"), Part([file("a/7")], "run"), Part([file("b")], "copy")]
+    made = check(below, parts)
+    assert time.process_time() - start < 5
+    assert [len(one.entries) for one in made] == [6001, 1]  # a/7 is what it was
+
+
+def test_a_symbolic_link_too_may_have_two_names() -> None:
+    link = Entry("l", SYMLINK, 0o777, link="b")
+    (joined,) = check(BELOW, [Part([link, Entry("m", HARDLINK, link="l")], "run"), Part([file("x")], "run")])
+    assert [(entry.path, entry.kind) for entry in joined.entries] == [("l", SYMLINK), ("m", HARDLINK), ("x", FILE)]

@@ -105,6 +105,13 @@ class TestHardLinks:
         found = compare(make_side(one), make_side(other)).differences
         assert [(difference.path, difference.what) for difference in found] == [("/a", "content"), ("/b", "content")]
 
+    def test_a_second_name_of_a_symbolic_link_is_one_too(self, make_side: Callable[..., Side]) -> None:
+        links = [Entry(path, SYMLINK, 0o777, link="x") for path in ("a", "b")]
+        linked = [links[0], Entry("b", HARDLINK, link="a")]
+        assert compare(make_side(links), make_side(linked)).same
+        other = compare(make_side([links[0], links[1]._replace(link="y")]), make_side(linked))
+        assert [(one.path, one.what) for one in other.differences] == [("/b", "link")]
+
     def test_a_link_to_nothing_is_not_a_file(
         self, make_side: Callable[..., Side], make_file: Callable[..., Entry]
     ) -> None:

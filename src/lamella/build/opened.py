@@ -104,11 +104,11 @@ class Opened:
             return ArchiveContext(tree, lambda: folder)
         if not os.path.isdir(folder):
             raise ContextError("the build context is not a folder", where=folder)
-        return self._context(folder)
+        return self._context(folder, self._request.dockerfile)
 
-    def _context(self, folder: str) -> ContextSource:
+    def _context(self, folder: str, dockerfile: str | None = None) -> ContextSource:
+        """``dockerfile`` may have an ignore file of its own, which is for the main context alone."""
         root = os.path.abspath(folder)
         digests = FileDigests(self._machine.store.digests, root)
         self._digests.append(digests)
-        dockerfile = self._request.dockerfile if folder == self._request.context else None
         return ContextSource(root, read_ignore_file(root, dockerfile), digests)

@@ -39,14 +39,18 @@ def diff_trees(a: Tree, b: Tree, *, ignore: Iterable[str] = ()) -> Changeset:
     either side lacks is not compared."""
     fields = tuple(field for field in FIELDS if field not in set(ignore))
     groups_a, groups_b = hardlink_groups(a), hardlink_groups(b)
+    equal: dict[tuple[object, object], bool] = {}
     modified: list[Modified] = []
     for path in sorted(a.keys() & b.keys(), key=order):
         before, after = a[path], b[path]
-        if before == after and before.kind != HARDLINK and groups_a.get(path) == groups_b.get(path):
+        groups = groups_a.get(path), groups_b.get(path)
+        if groups not in equal:  # once for a group, not once for each of its names
+            equal[groups] = groups[0] == groups[1]
+        if before == after and before.kind != HARDLINK and equal[groups]:
             continue
         before, after = resolved(a, before), resolved(b, after)
         differing = tuple(field for field in fields if _differs(before, after, field))
-        if groups_a.get(path) != groups_b.get(path):
+        if not equal[groups]:
             differing += ("links",)
         if differing:
             modified.append(Modified(path, before, after, differing))
@@ -81,12 +85,15 @@ def changes_as_layer(a: Tree, b: Tree) -> list[Entry]:
     """The entries of a layer that makes ``b`` out of ``a``: in each directory whiteouts first, then what is new or
     changed. A changed group of hard links is written whole, for links do not reach over layers. Files whose digests
     are not known count as changed, unless both trees hold the very same entry."""
-    groups_a, groups_b = hardlink_groups(a), hardlink_groups(b)
+    groups = hardlink_groups(b)
+    regrouped = _regrouped(a, b, hardlink_groups(a), groups)
     written: set[str] = set()
     for path, after in b.items():
         before = a.get(path)
-        if before is None or not _is_same(a, before, b, after) or _regrouped(path, groups_a, groups_b, a, b):
-            written |= groups_b.get(path, frozenset((path,)))
+        if path in written:
+            continue
+        if before is None or not _is_same(a, before, b, after) or path in regrouped:
+            written |= groups.get(path, frozenset((path,)))
     removed = [
         Entry(path, WHITEOUT) for path in a if path not in b and path and _parent_is_directory(b, a[path].parent)
     ]
@@ -103,13 +110,26 @@ def _is_same(a: Tree, before: Entry, b: Tree, after: Entry) -> bool:
     return file_a._replace(path="") == file_b._replace(path="") and (file_a.kind != FILE or file_a.digest != "")
 
 
-def _regrouped(
-    path: str, groups_a: dict[str, frozenset[str]], groups_b: dict[str, frozenset[str]], a: Tree, b: Tree
-) -> bool:
-    """Whether the names that share the file are others than before, apart from those that are gone or are written as
-    other files anyway."""
-    before = {name for name in groups_a.get(path, ()) if name in b and _is_same(a, a[name], b, b[name])} or {path}
-    return before != set(groups_b.get(path, (path,)))
+def _regrouped(a: Tree, b: Tree, groups_a: dict[str, frozenset[str]], groups_b: dict[str, frozenset[str]]) -> set[str]:
+    """Of the paths that are the same in both those that share their file with other names than before, apart from names
+    that are gone or are written as other files anyway. Each pair of groups is compared once: they may be large."""
+    stayed = {
+        group: {name for name in group if name in b and _is_same(a, a[name], b, b[name])}
+        for group in set(groups_a.values())
+    }
+    differ: dict[tuple[frozenset[str], frozenset[str]], bool] = {}
+    found = set()
+    for path in groups_a.keys() | groups_b.keys():
+        before, after = groups_a.get(path), groups_b.get(path)
+        if before is None or after is None:
+            changed = before is None or len(stayed[before]) > 1
+        else:
+            if (before, after) not in differ:
+                differ[before, after] = stayed[before] != after
+            changed = differ[before, after]
+        if changed:
+            found.add(path)
+    return found
 
 
 def _parent_is_directory(tree: Tree, parent: str) -> bool:

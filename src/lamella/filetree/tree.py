@@ -1,8 +1,8 @@
 """Trees: what a stack of layers comes to, path by path.
 
 A *tree* maps paths to entries: every parent is there as a DIRECTORY, nothing is a whiteout. Of a group of hard links
-the first path (by :func:`order`) is the FILE, the others are HARDLINKs to it; :func:`resolved` gives such a one its
-content.
+the first path (by :func:`order`) is the FILE (or what else is no directory), the others are HARDLINKs to it;
+:func:`resolved` gives such a one its content.
 
 Layers are applied as a container would see them: whiteouts and opaque directories hide lower content only, wherever
 they stand in the layer; a directory over a directory changes attributes, any other clash replaces; parents that are
@@ -85,11 +85,11 @@ def apply_changes(tree: dict[str, Entry], changes: Mapping[str, Entry | None]) -
 
 def linked_tree(files: Iterable[tuple[Entry, object]]) -> dict[str, Entry]:
     """A tree of entries that have their content, hard link or not, each with what it shares its file by: those of an
-    equal key are names of one file."""
+    equal key are names of one file, be it a symbolic link or a device."""
     tree: dict[str, Entry] = {}
     first: dict[object, str] = {}
     for entry, key in sorted(files, key=lambda pair: order(pair[0].path)):
-        name = first.setdefault(key, entry.path) if entry.kind == FILE else entry.path
+        name = first.setdefault(key, entry.path) if entry.kind != DIRECTORY else entry.path
         tree[entry.path] = entry if name == entry.path else _as_link(entry, entry.path, name)
     return tree
 
@@ -101,7 +101,7 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
     changes: dict[str, Entry | None] = {}
     linked: set[str] | None = None
     lower_targets: list[str] = []
-    removed: list[str] = []
+    removed: dict[str, bool] = {}
     for new in layer:
         entry, path, kind = new, new.path, new.kind
         old = tree.get(path)
@@ -115,7 +115,7 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
         elif old is not None and kind != old.kind:
             if kind != WHITEOUT:
                 return None
-            removed.append(f"{path}/")
+            removed[path] = True
         if kind == HARDLINK:
             target = changes[entry.link] if entry.link in changes else tree.get(entry.link)
             if target is None or target.kind != FILE or order(entry.link) >= order(path):
@@ -129,15 +129,26 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
             return None
         changes[path] = None if kind == WHITEOUT else entry
     if removed:
-        below = tuple(removed)
-        gone = [path for path in tree if path.startswith(below)]
+        gone = [path for path in tree if _is_below(path, removed)]
         linked = _link_targets(tree) if linked is None else linked
-        if any(path.startswith(below) for path in changes) or not linked.isdisjoint(gone):
+        if any(_is_below(path, removed) for path in changes) or not linked.isdisjoint(gone):
             return None
         changes.update(dict.fromkeys(gone))
     if any(path in changes for path in lower_targets):  # what a layer links to, it does not remove
         return None
     return changes
+
+
+def _is_below(path: str, removed: dict[str, bool]) -> bool:
+    """Whether a folder above ``path`` is True in ``removed``, which remembers the folders that were asked for."""
+    asked = []
+    folder = path.rpartition("/")[0]
+    while folder and folder not in removed:
+        asked.append(folder)
+        folder = folder.rpartition("/")[0]
+    answer = removed.get(folder, False)
+    removed.update(dict.fromkeys(asked, answer))
+    return answer
 
 
 def _link_targets(tree: Tree) -> set[str]:

@@ -54,10 +54,11 @@ class Timeline:
 
     def _join_links(self) -> None:
         """Names of one file are written together: links do not reach over layers."""
-        for path, group in self._groups_below.items():
+        for group in set(self._groups_below.values()):
             same = {name for name in group if name in self._above and name not in self._last}
-            if path in same and path in self._told and same != self._groups_above.get(path, {path}):
-                self._last[path] = self._told[path]  # the same content, no longer by the same links
+            for now in {self._groups_above.get(name, frozenset((name,))) for name in same}:
+                if now != same:  # the same content, no longer by the same links
+                    self._last.update((name, self._told[name]) for name in now & same if name in self._told)
         for group in set(self._groups_above.values()):
             numbers = [self._last[path] for path in group if path in self._last]
             if numbers:
@@ -82,9 +83,14 @@ class Timeline:
     def _around(self, paths: Iterable[str]) -> list[str]:
         """The paths, other names of their files, and the folders above."""
         found: dict[str, None] = {}
+        groups: set[frozenset[str]] = set()
         for path in paths:
-            names = self._groups_below.get(path, frozenset()) | self._groups_above.get(path, frozenset())
-            for name in names or (path,):
+            names = [path]
+            for group in (self._groups_below.get(path), self._groups_above.get(path)):
+                if group is not None and group not in groups:
+                    groups.add(group)
+                    names += group
+            for name in names:
                 one = name
                 while one not in found:
                     found[one] = None

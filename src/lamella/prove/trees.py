@@ -19,7 +19,7 @@ _ROOT = Entry("", DIRECTORY, 0o755)
 
 
 def normalize_tree(tree: Tree) -> dict[str, Entry]:
-    """The tree with its root, and with each HARDLINK as a FILE that carries its target's content and metadata.
+    """The tree with its root, and with each HARDLINK as what it is a name of, under its own path: a FILE mostly.
 
     ``link`` of such a FILE is the path of the group's FILE entry. A link whose target is gone stays what it is.
     """
@@ -28,8 +28,8 @@ def normalize_tree(tree: Tree) -> dict[str, Entry]:
     for path, entry in tree.items():
         if entry.kind == HARDLINK:
             target = tree.get(entry.link)
-            if target is not None and target.kind == FILE:
-                result[path] = target._replace(path=path, link=target.path)
+            if target is not None and target.kind not in (HARDLINK, DIRECTORY):
+                result[path] = target._replace(path=path, link=target.path if target.kind == FILE else target.link)
     return result
 
 
