@@ -78,7 +78,7 @@ def seen() -> Callable[..., dict[str, Entry]]:
 
     def look(folder: Path, *, root: bool = False) -> dict[str, Entry]:
         found = {}
-        for entry, host_path, _ in walk_tree(str(folder)):
+        for entry, host_path, *_ in walk_tree(str(folder)):
             if not entry.path and not root:
                 continue
             digest = ""

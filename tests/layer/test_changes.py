@@ -18,7 +18,7 @@ def test_a_walk_is_sorted_with_parents_first(place: Path) -> None:
     for name in ["b/z", "b/a", "a-b", "a/x", "a.b", "Z"]:
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_bytes(b"")
-    paths = [entry.path for entry, _, _ in walk_tree(str(place))]
+    paths = [entry.path for entry, *_ in walk_tree(str(place))]
     assert paths == ["", "Z", "a", "a/x", "a-b", "a.b", "b", "b/a", "b/z"]
     assert paths == sorted(paths, key=lambda path: layer_order(Entry(path, FILE)))
 
@@ -28,7 +28,7 @@ def test_the_first_name_of_a_file_is_the_file(place: Path) -> None:
     (place / "d" / "b").write_bytes(b"text")
     os.link(place / "d" / "b", place / "z")
     os.link(place / "d" / "b", place / "d" / "a")
-    found = {entry.path: entry for entry, _, _ in walk_tree(str(place))}
+    found = {entry.path: entry for entry, *_ in walk_tree(str(place))}
     assert (found["d/a"].kind, found["d/a"].size) == (FILE, 4)
     for path in ("d/b", "z"):
         assert (found[path].kind, found[path].link, found[path].size) == (HARDLINK, "d/a", 0)
@@ -39,20 +39,20 @@ def test_a_name_outside_the_walk_does_not_make_a_group(place: Path) -> None:
     (place / "in").mkdir()
     (place / "in" / "a").write_bytes(b"")
     os.link(place / "in" / "a", place / "out")
-    assert [entry.kind for entry, _, _ in walk_tree(str(place / "in"))] == [DIRECTORY, FILE]
+    assert [entry.kind for entry, *_ in walk_tree(str(place / "in"))] == [DIRECTORY, FILE]
 
 
 def test_sockets_are_left_out(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(place / "s"))
-        assert [entry.path for entry, _, _ in walk_tree(str(place))] == [""]
+        assert [entry.path for entry, *_ in walk_tree(str(place))] == [""]
         assert entry_of(os.lstat(place / "s"), "s", str(place / "s")) is None
 
 
 def test_links_are_not_followed(place: Path) -> None:
     (place / "l").symlink_to("/etc")
     (place / "dangling").symlink_to("no/where")
-    found = [(entry.path, entry.kind, entry.link, entry.mode) for entry, _, _ in walk_tree(str(place))][1:]
+    found = [(entry.path, entry.kind, entry.link, entry.mode) for entry, *_ in walk_tree(str(place))][1:]
     assert found == [("dangling", SYMLINK, "no/where", 0o777), ("l", SYMLINK, "/etc", 0o777)]
 
 
