@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench_room import Room
 from measure import Case, Contender, Target
 
-WORK = "awk 'BEGIN {{ for (i = 0; i < 3000000; i++) sum += i * {factor}; print sum }}' > /{name}"
+WORK = "awk 'BEGIN {{ for (i = 0; i < 1000000; i++) sum += i * {factor}; print sum }}' > /{name}"
 APART = """\
 FROM {base} AS one
 RUN {one}
