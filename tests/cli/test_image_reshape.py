@@ -69,7 +69,7 @@ def test_squash_of_an_archive_leaves_the_archives_image_nowhere(
 def test_squash_says_what_is_wrong(lamella: Lamella, put_image: PutImage) -> None:
     put_image("app", LAYERS, HISTORY)
     for words, says in (
-        (("app",), "nothing tells which layers of app are its base's"),
+        (("app",), "nothing tells which base app stands on"),
         (("app", "--from", "4"), "there are no layers 4 to 3 in an image of 4"),
         (("app", "--from", "-1"), "there are no layers"),
         (("app", "--from", "2", "--to", "1"), "there are no layers 2 to 1"),

@@ -15,6 +15,7 @@ SUMMARY = "move an image to another base; its own layers stay as they are"
 EXAMPLES = """lamella image rebase app --onto debian:bookworm -t app:patched
 lamella image rebase app --base debian:old --onto debian:bookworm -t app:patched"""
 _SHOWN = 10
+_NO_BASE = "name it with --base; the store must hold it, or an archive"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
-    from lamella.cli.view.reshape import change_line, stored_image
+    from lamella.cli.view.reshape import change_line, known_base, stored_image
     from lamella.image.rebase import rebase
 
     store = session.store()
     with stored_image(args.image, store) as image, stored_image(args.onto, store) as new:
         with (
-            nullcontext(_find_base(args, image, session))
+            nullcontext(known_base(args.image, image, store, _NO_BASE))
             if args.base is None
             else stored_image(args.base, store) as old
         ):
@@ -41,19 +42,6 @@ def run(args: argparse.Namespace, session: Session) -> int:
         session.note(change_line(store, image, rebased))
     session.out(result.image_id)
     return 0
-
-
-def _find_base(args: argparse.Namespace, image: Image, session: Session) -> Image:
-    from lamella.cli.view.image import find_base
-    from lamella.errors import UsageError
-
-    base = find_base(image, session.store())
-    if base is None:
-        raise UsageError(
-            f"nothing tells which base {args.image} stands on",
-            hint="name it with --base; the store must hold it, or an archive",
-        )
-    return base.image
 
 
 def _warn(image: Image, old: Image, new: Image, session: Session) -> None:

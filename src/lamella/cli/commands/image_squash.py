@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from lamella.cli.session import Session
-
-if TYPE_CHECKING:
-    from lamella.oci.image import Image
 
 SUMMARY = "put layers of an image together into one; those below stay as they are"
 EXAMPLES = """lamella image squash app -t app:small
 lamella image squash app --from 3 -t app:small
 lamella image squash app --from 3 --to 5 -t app:small"""
+_NO_BASE = "say where to begin: --from 0 joins all of them; 'lamella explain IMAGE' shows the layers"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.dockerfile import source_date_epoch
     from lamella.cli.text.counts import count
-    from lamella.cli.view.reshape import change_line, stored_image
+    from lamella.cli.view.reshape import change_line, known_base, stored_image
     from lamella.store.squash import squash
 
     store = session.store()
     with stored_image(args.image, store) as image:
-        first = _first(args, image, session) if args.first is None else args.first
+        first = args.first
+        if first is None:
+            first = len(known_base(args.image, image, store, _NO_BASE).layers)
         last = len(image.layers) - 1 if args.last is None else args.last
         squashed = squash(store, image, first, last, clamp_mtime=source_date_epoch())
         result = store.images.put(squashed.manifest.raw, squashed.config.raw, args.tag)
@@ -46,16 +45,3 @@ def run(args: argparse.Namespace, session: Session) -> int:
         )
     session.out(result.image_id)
     return 0
-
-
-def _first(args: argparse.Namespace, image: Image, session: Session) -> int:
-    from lamella.cli.view.image import find_base
-    from lamella.errors import UsageError
-
-    base = find_base(image, session.store())
-    if base is None:
-        raise UsageError(
-            f"nothing tells which layers of {args.image} are its base's",
-            hint="say where to begin: --from 0 joins all of them; 'lamella explain IMAGE' shows the layers",
-        )
-    return len(base.diff_ids)

@@ -32,6 +32,17 @@ def stored_image(text: str, store: Store) -> Iterator[Image]:
                 store.images.forget(stored.descriptor.digest)
 
 
+def known_base(text: str, image: Image, store: Store, hint: str) -> Image:
+    """The base of the image that the user calls ``text``. Raises UsageError with ``hint`` where nobody knows it."""
+    from lamella.cli.view.image import find_base
+    from lamella.errors import UsageError
+
+    base = find_base(image, store)
+    if base is None:
+        raise UsageError(f"nothing tells which base {text} stands on", hint=hint)
+    return base.image
+
+
 def change_line(store: Store, before: Image, after: Image) -> str:
     """``layers 7 -> 2, bytes 105MB -> 52.4MB``."""
     sizes = [human_size(sum(_size(store, image))) for image in (before, after)]
