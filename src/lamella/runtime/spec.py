@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from lamella.runtime import capabilities as caps
 from lamella.runtime.devices import insecure_devices
+from lamella.runtime.limits import limiting
 from lamella.runtime.protocol import BindMount, Sandbox, TmpfsMount
 from lamella.runtime.seccomp import profile
 
@@ -50,7 +51,7 @@ class HostFacts(NamedTuple):
     cgroup2: bool
 
 
-def _default_mounts(insecure: bool, cgroup2: bool) -> list[dict[str, Any]]:
+def _default_mounts(insecure: bool, cgroups: bool) -> list[dict[str, Any]]:
     access = "rw" if insecure else "ro"
     mounts = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
@@ -62,8 +63,8 @@ def _default_mounts(insecure: bool, cgroup2: bool) -> list[dict[str, Any]]:
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ]
-    if cgroup2:
-        # Of version 1 each controller is a mount of its own, which every start would pay for.
+    if cgroups:
+        # Of version 1 each controller is a mount of its own, which every RUN would pay for.
         mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access))
     return mounts
 
@@ -72,34 +73,43 @@ def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     access = "ro" if mount.readonly else "rw"
     if isinstance(mount, TmpfsMount):
         options = [f"size={mount.size}"] * bool(mount.size)
-        return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", access, *options)
+        return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", access, *options, *mount.options)
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
+
+
+def _namespaces(sandbox: Sandbox, cgroup2: bool) -> list[dict[str, str]]:
+    names = ["pid", "mount", "ipc", "uts", *(["cgroup"] if cgroup2 or sandbox.show_cgroups else [])]
+    namespaces = [{"type": name} for name in names]
+    if sandbox.network_namespace:
+        namespaces.append({"type": "network", "path": sandbox.network_namespace})
+    elif sandbox.network == "none":
+        namespaces.append({"type": "network"})
+    return namespaces
 
 
 def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts) -> dict[str, Any]:
     """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
-    chosen = [name for name in (caps.NAMES if insecure else caps.DEFAULT) if name in host.capabilities]
-    namespaces = ["pid", "mount", "ipc", "uts"]
-    if host.cgroup2:
-        namespaces.append("cgroup")
-    if sandbox.network == "none":
-        namespaces.append("network")
+    wanted = sandbox.capabilities if sandbox.capabilities is not None else caps.NAMES if insecure else caps.DEFAULT
+    chosen = [name for name in wanted if name in host.capabilities]
     # The primary group stands among the others too, as in Docker (CVE-2022-36109).
     groups = list(dict.fromkeys((process.gid, *process.groups)))
-    linux: dict[str, Any] = {"namespaces": [{"type": name} for name in namespaces]}
+    linux: dict[str, Any] = {"namespaces": _namespaces(sandbox, host.cgroup2)}
+    resources = limiting(sandbox.limits)
     if insecure:
-        linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+        resources["devices"] = [{"allow": True, "access": "rwm"}]
         linux["devices"] = insecure_devices()
     else:
         linux["maskedPaths"] = list(MASKED)
         linux["readonlyPaths"] = list(READONLY)
         linux["seccomp"] = profile(frozenset(chosen))
+    if resources:
+        linux["resources"] = resources
     return {
         "ociVersion": _SPEC_VERSION,
         "process": {
-            "terminal": False,
+            "terminal": sandbox.terminal,
             "user": {"uid": process.uid, "gid": process.gid, "additionalGids": groups, "umask": 0o022},
             "args": list(process.args),
             "env": list(process.env),
@@ -108,8 +118,9 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], 
             "rlimits": [{"type": "RLIMIT_NOFILE", "soft": host.nofile[0], "hard": host.nofile[1]}],
             "noNewPrivileges": False,
         },
-        "root": {"path": sandbox.rootfs, "readonly": False},
+        "root": {"path": sandbox.rootfs, "readonly": sandbox.readonly},
         "hostname": sandbox.hostname,
-        "mounts": _default_mounts(insecure, host.cgroup2) + [_user_mount(mount) for mount in mounts],
+        "mounts": _default_mounts(insecure, host.cgroup2 or sandbox.show_cgroups)
+        + [_user_mount(mount) for mount in mounts],
         "linux": linux,
     }
