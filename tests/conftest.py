@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fakedaemon import FakeDaemon
 from githttp import answer_git
 from hypothesis import strategies as st
 from registries import registry
@@ -64,10 +65,12 @@ class Docker:
     PROGRAM = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else "docker"
 
     def __init__(self, socket: str) -> None:
+        #: as DOCKER_HOST names it
+        self.host = f"unix://{socket}"
         self._env = {
             **os.environ,
             "DOCKER_BUILDKIT": "1",
-            "DOCKER_HOST": f"unix://{socket}",
+            "DOCKER_HOST": self.host,
             "DOCKER_CONFIG": os.path.dirname(socket),
         }
 
@@ -114,6 +117,19 @@ def dockerd(require: Callable[[str], str]) -> Iterator[Docker]:
             below = [line.split()[4] for line in mounts if f" {folder}/" in line]
         for mount in reversed(below):  # it leaves its network namespace behind
             subprocess.run(["umount", mount], check=False)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def fake_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
+    """The two paths of a Docker daemon that images go through, on a socket that DOCKER_HOST names."""
+    folder = tempfile.mkdtemp(prefix="lamella-daemon-")  # a short path: sockets have no longer ones
+    daemon = FakeDaemon(Path(folder, "s.sock"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/s.sock")
+    try:
+        yield daemon
+    finally:
+        daemon.close()
         shutil.rmtree(folder)
 
 
