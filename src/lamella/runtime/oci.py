@@ -13,7 +13,7 @@ from lamella.runtime.capabilities import held
 from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
 from lamella.runtime.failure import explain_failure
 from lamella.runtime.folder import RunFolder, containers_of
-from lamella.runtime.leash import Leash, MemoryFile, MemoryFolder
+from lamella.runtime.leash import NAMESPACE, Leash, MemoryFile, MemoryFolder
 from lamella.runtime.mountpoints import place_mounts
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
@@ -68,8 +68,12 @@ class OCIRunner:
             make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
         except OSError as error:
             raise write_error(error, error.filename or bundle) from None
+        namespace = sandbox.network_namespace
+        if namespace:  # its path may be ours alone
+            sandbox = sandbox._replace(network_namespace=f"{bundle}/{NAMESPACE}")
         config = json.dumps(bundle_config(sandbox, mounts, self._host), ensure_ascii=False)
-        return MemoryFolder(bundle, (MemoryFile("config.json", config.encode("utf-8", "surrogateescape")), *files))
+        content = MemoryFile("config.json", config.encode("utf-8", "surrogateescape"))
+        return MemoryFolder(bundle, (content, *files), namespace)
 
     def _require_ids(self, sandbox: Sandbox) -> None:
         """Raises NoPrivilege where a user namespace does not have an id that is asked for."""

@@ -85,19 +85,25 @@ def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
 
 
+def _namespaces(sandbox: Sandbox, cgroup2: bool) -> list[dict[str, str]]:
+    names = ["pid", "mount", "ipc", "uts", *(["cgroup"] if cgroup2 else [])]
+    namespaces = [{"type": name} for name in names]
+    if sandbox.network_namespace:
+        namespaces.append({"type": "network", "path": sandbox.network_namespace})
+    elif sandbox.network == "none":
+        namespaces.append({"type": "network"})
+    return namespaces
+
+
 def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts) -> dict[str, Any]:
-    """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
+    """``mounts`` are those of the sandbox and more, with targets that need no resolving. The network namespace
+    of the sandbox is where the runtime finds it."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
     chosen = [name for name in (caps.NAMES if insecure else caps.DEFAULT) if name in host.capabilities]
-    namespaces = ["pid", "mount", "ipc", "uts"]
-    if host.cgroup2:
-        namespaces.append("cgroup")
-    if sandbox.network == "none":
-        namespaces.append("network")
     # The primary group stands among the others too, as in Docker (CVE-2022-36109).
     groups = [group for group in dict.fromkeys((process.gid, *process.groups)) if host.standing.has(0, group)]
-    linux: dict[str, Any] = {"namespaces": [{"type": name} for name in namespaces]}
+    linux: dict[str, Any] = {"namespaces": _namespaces(sandbox, host.cgroup2)}
     if insecure:
         linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
         linux["devices"] = insecure_devices()
