@@ -122,8 +122,8 @@ def test_capabilities(containers: Containers) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("-p", "80:81:82:83"), "-p 80:81:82:83"),
-        (("-p", "80-82:90-91"), "3 ports here and 2"),
+        (("-p", "80:81:82:83"), "is no port to publish"),
+        (("-p", "80-82:90-91"), "not equally many ports"),
         (("-e", "=x"), "a variable has a name"),
         (("-v", "a b:/x"), "neither a path nor the name of a volume"),
         (("-v", "/no/such/place:/x"), "no such file or folder"),
@@ -186,7 +186,7 @@ def test_a_second_ctrl_c_ends_it(containers: Containers) -> None:
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
-    assert process.returncode == 137
+    assert process.returncode in (137, -signal.SIGINT)  # the last one may come when all is over
 
 
 def test_a_killed_command_takes_its_container_along(containers: Containers) -> None:

@@ -7,12 +7,12 @@ import os
 import re
 
 from lamella.cli.mounted import parse_mounts
-from lamella.cli.published import parse_exposed, parse_ports
 from lamella.container.names import check_name
 from lamella.container.new import Asked
 from lamella.container.signals import parse_signal
 from lamella.errors import InputError, UsageError
 from lamella.oci.config import Healthcheck
+from lamella.runtime.ports import parse_ports
 from lamella.runtime.protocol import Limits
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -79,6 +79,9 @@ def asked_for(args: argparse.Namespace) -> Asked:
         check_name(args.name)
     if args.stop_signal is not None:
         parse_signal(args.stop_signal)
+    for spec in args.expose:
+        if ":" in spec:
+            raise UsageError(f"--expose {spec}: a port of the container alone", hint="-p publishes one")
     for host in args.add_host:
         if ":" not in host:
             raise UsageError(f"--add-host {host}: not NAME:ADDRESS", hint="for example --add-host db:10.0.0.5")
@@ -98,7 +101,7 @@ def asked_for(args: argparse.Namespace) -> Asked:
         network=args.network,
         ports=parse_ports(args.publish),
         publish_all=args.publish_all,
-        exposed=parse_exposed(args.expose),
+        exposed=tuple(f"{port.container}/{port.protocol}" for port in parse_ports(args.expose)),
         hosts=tuple(args.add_host),
         dns=tuple(args.dns),
         mounts=parse_mounts(args.volume, args.mount, args.tmpfs),

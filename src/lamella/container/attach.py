@@ -6,7 +6,7 @@ import os
 import signal
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -19,8 +19,9 @@ _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, sign
 _URGENT = (signal.SIGINT, signal.SIGTERM)
 
 
-def wait_started(channel: Channel) -> None:
-    """Until the container runs. Raises what kept it from starting; Interrupted at Ctrl-C, with nothing started."""
+def wait_started(channel: Channel) -> str:
+    """Until the container runs. Returns what the user should know of it, "" for nothing. Raises what kept it from
+    starting; Interrupted at Ctrl-C, with nothing started."""
     try:
         message = channel.receive()
     except KeyboardInterrupt:
@@ -32,16 +33,20 @@ def wait_started(channel: Channel) -> None:
         error = error_from(message["error"])
         _drain(channel)
         raise error
+    return str(message.get("note") or "")
 
 
-def follow_container(channel: Channel, terminal: int) -> int:
+def follow_container(channel: Channel, terminal: int, tell: Callable[[str], None]) -> int:
     """Waits for a container that was started in front of this command; returns its status. Signals go to its process,
     a second SIGINT or SIGTERM kills it. ``terminal`` is the descriptor of the user's own, -1 where the container has
-    none: it is raw meanwhile, and its size is the container's.
+    none: it is raw meanwhile, and its size is the container's. ``tell`` is called with what the user should
+    know.
 
     Raises what ``wait_started`` raises, MachineError where the monitor was killed."""
     with _forwarding(channel, terminal):
-        wait_started(channel)
+        note = wait_started(channel)
+        if note:
+            tell(note)
         with raw(terminal):
             message = channel.receive()
             while message is not None and "exit" not in message and "error" not in message:

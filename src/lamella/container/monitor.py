@@ -62,6 +62,7 @@ class Monitor:
         self._main = threading.get_ident()
         self._started = False
         self._streams: Streams | None = None
+        self._note = ""
 
     def run(self) -> None:
         """Raises what kept the container from starting; the state and the caller have been told then."""
@@ -93,8 +94,9 @@ class Monitor:
         workspace = snapshotter.prepare(unpack_image(snapshotter, job.image, job.blobs, container.image))
         opened.callback(workspace.discard)
         self._let_go()
-        network = open_network(container, job.folder)
+        network = open_network(container)
         opened.callback(network.close)
+        self._note = network.lacking and f"the container reaches nothing outside: {network.lacking}"
         write_surroundings(job.folder, container, network.addresses, network.resolver)
         sandbox = make_sandbox(container, job.folder, workspace.root, job.root, network.namespace)
         log = LogWriter(job.folder.file("log"))
@@ -140,7 +142,7 @@ class Monitor:
             )
         )
         streams.decide(True)
-        self._channel.send(started=True)
+        self._channel.send(started=True, note=self._note)
         if self._job.container.detached:
             self._channel.close()
         if self._job.container.healthcheck and pid:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from lamella.container.names import check_name
 from lamella.container.signals import parse_signal
-from lamella.container.values import Container, Mounted, PublishedPort
+from lamella.container.values import Container, Mounted
 from lamella.errors import ImageInvalid, InputError
 from lamella.oci.config import Healthcheck, ImageConfig, RunConfig
 from lamella.runtime import capabilities as caps
 from lamella.runtime.limits import require_controllers
+from lamella.runtime.ports import PublishedPort
 from lamella.runtime.protocol import Limits
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -136,7 +137,7 @@ def _with_protocol(port: str) -> str:
 
 
 def _ports(asked: Asked, exposed: tuple[str, ...]) -> tuple[PublishedPort, ...]:
-    given = {(port.container_port, port.protocol) for port in asked.ports}
+    given = {(port.container, port.protocol) for port in asked.ports}
     rest: list[PublishedPort] = []
     for text in exposed if asked.publish_all else ():
         number, _, protocol = text.partition("/")

@@ -7,7 +7,6 @@ import signal
 import time
 
 from lamella.container.folder import Folder
-from lamella.container.network import recover_network
 from lamella.container.table import Table
 from lamella.container.values import EXITED, RUNNING, STARTING
 from lamella.container.volumes import Volumes
@@ -41,7 +40,6 @@ def _recover_one(table: Table, folder: Folder) -> bool:
         container, state = folder.container(), folder.state()
         if state.status not in (STARTING, RUNNING):  # it has ended just now, by itself
             return False
-        recover_network(container, folder)
         ended = state._replace(
             status=EXITED,
             pid=0,

@@ -46,14 +46,6 @@ def surrounding_mounts(folder: Folder, readonly: bool) -> tuple[BindMount, ...]:
     )
 
 
-def machine_resolver() -> bytes:
-    try:
-        with open("/etc/resolv.conf", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
 def _machine_hosts() -> list[str]:
     try:
         with open("/etc/hosts", encoding="utf-8", errors="surrogateescape") as file:

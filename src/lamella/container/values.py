@@ -9,20 +9,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from lamella.oci.config import Healthcheck
+from lamella.runtime.ports import PublishedPort
 from lamella.runtime.protocol import Limits
 
 STARTING, CREATED, RUNNING, EXITED = "starting", "created", "running", "exited"
 
 Value = TypeVar("Value")
-
-
-class PublishedPort(NamedTuple):
-    """``host_port`` 0 is one that is free. ``host_ip`` "" is every address."""
-
-    container_port: int
-    protocol: str = "tcp"
-    host_ip: str = ""
-    host_port: int = 0
 
 
 class Mounted(NamedTuple):

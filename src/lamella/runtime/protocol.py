@@ -61,9 +61,9 @@ class Limits(NamedTuple):
 
 class Sandbox(NamedTuple):
     """``mounts`` are made in the order of their targets, so that one may lie inside of another. ``process.env`` reaches
-    no disk. ``network`` is ``host`` or ``none``; ``network_namespace``, where it is set, is the path of a file that is
-    bound to the network namespace to join, as it is seen in this process's mount namespace. ``security`` is ``sandbox``
-    (Docker's default capabilities, seccomp, masked paths) or ``insecure``; ``capabilities`` None are the default ones.
+    no disk. ``network`` is ``host`` or ``none``; ``network_namespace``, where it is set, is the path of the network
+    namespace to join, as this process sees it (``/proc/self/fd/N`` is one). ``security`` is ``sandbox`` (Docker's
+    default capabilities, seccomp, masked paths) or ``insecure``; ``capabilities`` None are the default ones.
     ``terminal``: the process gets a terminal of its own, whose other side is the runtime's standard input and output,
     which must be a terminal too. ``show_cgroups``: /sys/fs/cgroup is there, whatever its version."""
 

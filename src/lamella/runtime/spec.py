@@ -9,6 +9,7 @@ from lamella.runtime.devices import insecure_devices
 from lamella.runtime.limits import limiting
 from lamella.runtime.protocol import BindMount, Sandbox, TmpfsMount
 from lamella.runtime.seccomp import profile
+from lamella.userns import Standing
 
 _SPEC_VERSION = "1.0.2"
 
@@ -49,24 +50,36 @@ class HostFacts(NamedTuple):
     nofile: tuple[int, int]
     capabilities: frozenset[str]
     cgroup2: bool
+    standing: Standing = Standing("root")
 
 
-def _default_mounts(insecure: bool, cgroups: bool) -> list[dict[str, Any]]:
-    access = "rw" if insecure else "ro"
+def _default_mounts(sandbox: Sandbox, host: HostFacts) -> list[dict[str, Any]]:
+    access = "rw" if sandbox.security == "insecure" else "ro"
+    # The group "tty" of most images, where there is such a number.
+    tty = ["gid=5"] if host.standing.has(0, 5) else []
     mounts = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount(
-            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
-        ),
-        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
+        _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *tty),
+        _sys_mount(host, sandbox.network, access),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ]
-    if cgroups:
-        # Of version 1 each controller is a mount of its own, which every RUN would pay for.
+    if _shows_cgroups(sandbox, host):
         mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access))
     return mounts
+
+
+def _shows_cgroups(sandbox: Sandbox, host: HostFacts) -> bool:
+    """Of version 1 each controller is a mount of its own, which every RUN would pay for."""
+    return host.cgroup2 or (sandbox.show_cgroups and not host.standing.in_namespace)
+
+
+def _sys_mount(host: HostFacts, network: str, access: str) -> dict[str, Any]:
+    """A sysfs of one's own can be mounted by who owns the network namespace."""
+    if host.standing.in_namespace and network == "host":
+        return _mount("/sys", "none", "/sys", "rbind", "rslave", "nosuid", "noexec", "nodev", "ro")
+    return _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
 
 
 def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
@@ -77,8 +90,8 @@ def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
 
 
-def _namespaces(sandbox: Sandbox, cgroup2: bool) -> list[dict[str, str]]:
-    names = ["pid", "mount", "ipc", "uts", *(["cgroup"] if cgroup2 or sandbox.show_cgroups else [])]
+def _namespaces(sandbox: Sandbox, cgroups: bool) -> list[dict[str, str]]:
+    names = ["pid", "mount", "ipc", "uts", *(["cgroup"] if cgroups else [])]
     namespaces = [{"type": name} for name in names]
     if sandbox.network_namespace:
         namespaces.append({"type": "network", "path": sandbox.network_namespace})
@@ -88,14 +101,15 @@ def _namespaces(sandbox: Sandbox, cgroup2: bool) -> list[dict[str, str]]:
 
 
 def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts) -> dict[str, Any]:
-    """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
+    """``mounts`` are those of the sandbox and more, with targets that need no resolving. The network namespace
+    of the sandbox is where the runtime finds it."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
     wanted = sandbox.capabilities if sandbox.capabilities is not None else caps.NAMES if insecure else caps.DEFAULT
     chosen = [name for name in wanted if name in host.capabilities]
     # The primary group stands among the others too, as in Docker (CVE-2022-36109).
-    groups = list(dict.fromkeys((process.gid, *process.groups)))
-    linux: dict[str, Any] = {"namespaces": _namespaces(sandbox, host.cgroup2)}
+    groups = [group for group in dict.fromkeys((process.gid, *process.groups)) if host.standing.has(0, group)]
+    linux: dict[str, Any] = {"namespaces": _namespaces(sandbox, _shows_cgroups(sandbox, host))}
     resources = limiting(sandbox.limits)
     if insecure:
         resources["devices"] = [{"allow": True, "access": "rwm"}]
@@ -120,7 +134,6 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], 
         },
         "root": {"path": sandbox.rootfs, "readonly": sandbox.readonly},
         "hostname": sandbox.hostname,
-        "mounts": _default_mounts(insecure, host.cgroup2 or sandbox.show_cgroups)
-        + [_user_mount(mount) for mount in mounts],
+        "mounts": _default_mounts(sandbox, host) + [_user_mount(mount) for mount in mounts],
         "linux": linux,
     }

@@ -60,7 +60,7 @@ def _print(session: Session, rows: list[tuple[Container, State]], whole: bool) -
 
     from lamella.cli.text.columns import one_line
     from lamella.cli.text.docker import docker_age, docker_status, docker_table, quoted_command
-    from lamella.cli.text.ports import ports_text
+    from lamella.runtime.ports import describe_ports
 
     now = time.time_ns()
     cells: list[tuple[str, ...]] = [_HEADING]
@@ -75,7 +75,7 @@ def _print(session: Session, rows: list[tuple[Container, State]], whole: bool) -
                 quoted_command(command),
                 docker_age(container.created, now),
                 docker_status(state, now),
-                ports_text(state.ports if state.ports else (), container.exposed),
+                describe_ports(state.ports, container.exposed) if state.status == "running" else "",
                 container.name,
             )
         )
@@ -104,9 +104,9 @@ def _as_json(container: Container, state: State) -> dict[str, Any]:
         "addresses": list(state.addresses),
         "ports": [
             {
-                "host_ip": port.host_ip or None,
-                "host_port": port.host_port,
-                "container_port": port.container_port,
+                "address": port.address,
+                "host": port.host,
+                "container": port.container,
                 "protocol": port.protocol,
             }
             for port in state.ports

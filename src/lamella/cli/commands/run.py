@@ -46,6 +46,8 @@ def run(args: argparse.Namespace, session: Session) -> int:
     with open_run_image(args.image, session, _platform(args.platform), args.pull) as located:
         container = new_container(asked, _label(located), located.image.config)
         _check_platform(container)
+        if container.ports and container.network != "bridge":
+            session.note(f"warning: with --network {container.network} no port is published")
         return _run(args, session, table, container, located)
 
 
@@ -66,10 +68,13 @@ def _run(args: argparse.Namespace, session: Session, table: object, container: C
     attached = None if args.detach else _attached(args)
     channel = start_monitor(job, lock, attached)
     if attached is None:
-        wait_started(channel)
+        note = wait_started(channel)
+        if note:
+            session.note(f"note: {note}")
         session.out(container.id)
         return 0
-    return follow_container(channel, 0 if args.tty and args.interactive else -1)
+    terminal = 0 if args.tty and args.interactive else -1
+    return follow_container(channel, terminal, lambda note: session.note(f"note: {note}"))
 
 
 def _attached(args: argparse.Namespace) -> Attached:
