@@ -28,7 +28,6 @@ LATER = {
     "pull": "'lamella load' reads what docker save or skopeo wrote; 'lamella import' reads a root file system",
     "push": "'lamella save' writes what docker load and skopeo read",
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
-    "exec": "'lamella run' starts another container of the same image",
     **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base"), _HINT),
 }
 INTERNAL_ERROR = 3
