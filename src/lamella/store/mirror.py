@@ -125,6 +125,13 @@ class Mirror:
         rows = self._database.query("SELECT data FROM root ORDER BY position")
         return [json.loads(row[0]) for row in rows]
 
+    def doubt(self, root: Digest) -> None:
+        """More of this index may be there than when it was read: it is looked at again."""
+        self._database.change(
+            "UPDATE root SET problem = 'to be read again' WHERE json_extract(data, '$.digest') = ?", (root,)
+        )
+        self._database.change("DELETE FROM meta WHERE key = 'index'")
+
     def load(self, descriptor: Descriptor) -> Image:
         """Manifest and config, verified and parsed; kept for the life of this object."""
         image = self._loaded.get(descriptor.digest)
