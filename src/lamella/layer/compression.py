@@ -67,12 +67,13 @@ def open_decompressed(
     *,
     limit: int | None = None,
     ratio: int | None = None,
+    free: int | None = None,
     ahead: bool = True,
     tap: Callable[[bytes], None] | None = None,
 ) -> BinaryIO:
     """The content of ``stream``, decompressed by what its first bytes say; several members or frames one after another
-    are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first 64 MiB),
-    raises ImageInvalid naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece
+    are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first ``free``
+    bytes, 64 MiB where nothing is said), raises ImageInvalid naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece
     as it is made, on whatever thread, and b"" at its end; it may raise.
 
     Close it before ``stream``, which stays open: with ``ahead`` a thread reads that one once some MiB have come out.
@@ -83,6 +84,8 @@ def open_decompressed(
     name = detect_compression(start)
     chunks = Chunks(Source(stream, start), name, where)
     chunks.limit, chunks.ratio, chunks.tap = limit, ratio, tap
+    if free is not None:
+        chunks.free = free
     return io.BufferedReader(_Reader(chunks, ahead and name != "none"), CHUNK)
 
 
