@@ -7,6 +7,7 @@ import threading
 from typing import Protocol
 
 from lamella.events import (
+    BlobMoved,
     CacheMissed,
     Event,
     ImageWritten,
@@ -18,7 +19,6 @@ from lamella.events import (
     Transferred,
 )
 
-_MIB = 1 << 20
 
 
 def human_size(size: int) -> str:
@@ -77,9 +77,9 @@ class PlainProgress:
             case ImageWritten(_, image_id, names):
                 named = f" as {', '.join(names)}" if names else ""
                 self._line(f"image {image_id}{named}")
-            case Transferred(what, done_bytes, total):
-                of = f" of {total / _MIB:.1f} MiB" if total else ""
-                self._line(f"{what}: {done_bytes / _MIB:.1f} MiB{of}")
+            case BlobMoved() | Transferred():
+                for line in self._moves.lines(event):
+                    self._line(line)
 
     def _output(self, step: str, stream: int, data: bytes) -> None:
         key = (step, stream)

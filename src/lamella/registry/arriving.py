@@ -42,7 +42,7 @@ class Arriving:
             with blobs.writer(hashing=False) as writer:
                 self._file = os.open(writer.path, os.O_RDONLY | os.O_CLOEXEC)
                 with open_stream() as stream:
-                    while data := stream.read(_CHUNK):
+                    while data := stream.read1(_CHUNK):  # type: ignore[attr-defined]
                         writer.write(data)
                         self._tell(size=writer.size)
                         grown(writer.size)
