@@ -82,8 +82,8 @@ class ImageWritten(NamedTuple):
 
 
 class BlobMoved(NamedTuple):
-    """Where a blob of a pull or push stands: ``state`` is ``waiting``, ``downloading``, ``unpacking``, ``compressing`` or
-    ``uploading``, with bytes ``done`` and in ``total``; or it is the last one: ``done``, ``present`` (it was there
+    """Where a blob of a pull or push stands: ``state`` is ``waiting``, ``downloading``, ``unpacking``, ``compressing``
+    or ``uploading``, with bytes ``done`` and in ``total``; or it is the last one: ``done``, ``present`` (it was there
     already) or ``mounted`` (another repository of the registry had it). ``blob`` is its digest."""
 
     blob: str
@@ -109,7 +109,9 @@ class Transferred(NamedTuple):
     changed: bool
 
 
-Event = StepStarted | StepOutput | StepFinished | CacheMissed | StepErrored | Note | ImageWritten | BlobMoved | Transferred
+Event = (
+    StepStarted | StepOutput | StepFinished | CacheMissed | StepErrored | Note | ImageWritten | BlobMoved | Transferred
+)
 Emit = Callable[[Event], None]
 
 

@@ -36,8 +36,8 @@ class Source:
 
 class Chunks:
     """The content of ``source``, which is compressed by ``name`` (or ``none``). ``out`` counts its bytes so far;
-    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's, beyond the first ``free``. ``tap`` is given each chunk on its way,
-    and b"" at the end."""
+    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's, beyond the first ``free``. ``tap`` is
+    given each chunk on its way, and b"" at the end."""
 
     limit: int | None = None
     ratio: int | None = None

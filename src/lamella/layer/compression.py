@@ -73,8 +73,8 @@ def open_decompressed(
 ) -> BinaryIO:
     """The content of ``stream``, decompressed by what its first bytes say; several members or frames one after another
     are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first ``free``
-    bytes, 64 MiB where nothing is said), raises ImageInvalid naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece
-    as it is made, on whatever thread, and b"" at its end; it may raise.
+    bytes, 64 MiB where nothing is said), raises ImageInvalid naming ``where``, and so do broken and cut streams.
+    ``tap`` is given the content piece by piece as it is made, on whatever thread, and b"" at its end; it may raise.
 
     Close it before ``stream``, which stays open: with ``ahead`` a thread reads that one once some MiB have come out.
     """

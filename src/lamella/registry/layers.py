@@ -51,6 +51,7 @@ class LayersIn:
         store: Store,
         open_blob: OpenBlob,
         image: Image,
+        *,
         snapshotter: Snapshotter | None,
         emit: Emit,
         stop: threading.Event,
@@ -213,8 +214,8 @@ class LayersIn:
             self._index(ref)
 
     def _index(self, ref: LayerRef) -> None:
-        """The table of contents, where there is none. A blob that was never seen to hold this layer is read in any case:
-        a registry may say of any blob that it does."""
+        """The table of contents, where there is none. A blob that was never seen to hold this layer is read in any
+        case: a registry may say of any blob that it does."""
         from lamella.layer.index import index_layer
 
         layers = self._store.layers

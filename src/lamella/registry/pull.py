@@ -1,9 +1,9 @@
 """From a registry into the store: manifest or index, config, layers; the name comes last.
 
 What is pulled has the registry's digests, byte for byte, with one exception: a layer that the store has already under
-another digest (of another compression) is not fetched. The manifest then names the blob that is here; the image ID is the
-same, and the store remembers which digest the image has in the registry. Where a digest or a multi-platform image is
-pulled, nothing is replaced.
+another digest (of another compression) is not fetched. The manifest then names the blob that is here; the image ID is
+the same, and the store remembers which digest the image has in the registry. Where a digest or a multi-platform image
+is pulled, nothing is replaced.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def pull(job: Pull) -> Pulled:
 
 
 def _current(job: Pull) -> tuple[Digest, StoredImage] | None:
-    """What the store has under this name, if the registry has nothing newer and no part of it is missing. A digest never
-    becomes another one, so nobody is asked for it."""
+    """What the store has under this name, if the registry has nothing newer and no part of it is missing. A digest
+    never becomes another one, so nobody is asked for it."""
     store = job.store
     stored = store.images.find(job.name, job.platform) if not job.all_platforms else None
     if stored is None or not _is_whole(store, stored):
@@ -119,14 +119,14 @@ def _fetch(job: Pull) -> tuple[Digest, Came]:
     _warn_of_platform(job, image)
     fitted = _with_own_blobs(job, remote, image)
     came = _bring(job, fitted, job.snapshotter) + _spared(image, fitted)
-    if remote.index is None:
+    if remote.many is None:
         stored = images.put(fitted.manifest.raw, fitted.config.raw, (job.name,))
         here = stored.descriptor.digest
     else:
         images.put_part(image.manifest.raw, image.config.raw)
         if job.all_platforms:
-            came += _others(job, remote.index, image.manifest.digest)
-        images.put_index(remote.index, (job.name,))
+            came += _others(job, remote.many, image.manifest.digest)
+        images.put_index(remote.many, (job.name,))
         here = remote.root.digest
         origins.note_image(job.home, image.manifest.digest, image.manifest.digest)
     origins.note_image(job.home, remote.root.digest, here)
@@ -142,7 +142,7 @@ def _warn_of_platform(job: Pull, image: Image) -> None:
 
 
 def _with_own_blobs(job: Pull, remote: RemoteImage, image: Image) -> Image:
-    if remote.index is not None or job.reference.digest is not None:
+    if remote.many is not None or job.reference.digest is not None:
         return image
     layers = []
     for ref in image.layers:
@@ -162,7 +162,8 @@ def _spared(image: Image, fitted: Image) -> Came:
 
 
 def _bring(job: Pull, image: Image, snapshotter: Snapshotter | None) -> Came:
-    return LayersIn(job.store, job.repository.open_blob, image, snapshotter, job.emit, job.stop).run()
+    layers = LayersIn(job.store, job.repository.open_blob, image, snapshotter=snapshotter, emit=job.emit, stop=job.stop)
+    return layers.run()
 
 
 def _others(job: Pull, index: Index, done: Digest) -> Came:

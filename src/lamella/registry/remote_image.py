@@ -19,16 +19,18 @@ from lamella.store.blobs import SMALL
 from lamella.store.mirror import check_layer_count, host_platform
 
 if TYPE_CHECKING:
-    from lamella.registry.client import Fetched, Repository
+    from lamella.registry.client import Repository
+    from lamella.registry.manifests import Fetched
 
 _DEPTH = 3  # indexes in indexes
 
 
 class RemoteImage(NamedTuple):
-    """``root`` is what the reference itself names, ``index`` that where it is one; ``manifest`` was chosen from it."""
+    """``root`` is what the reference itself names, ``many`` that where it is an index; ``manifest`` was chosen
+    from it."""
 
     root: Descriptor
-    index: Index | None
+    many: Index | None
     manifest: Manifest
 
 

@@ -52,7 +52,8 @@ CREATE TABLE repository_digest (
     PRIMARY KEY (repository, digest)) WITHOUT ROWID;
 CREATE INDEX repository_digest_here ON repository_digest (here);
 CREATE TABLE blob_home (
-    digest TEXT NOT NULL, repository TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (digest, repository)) WITHOUT ROWID;
+    digest TEXT NOT NULL, repository TEXT NOT NULL, used INTEGER NOT NULL,
+    PRIMARY KEY (digest, repository)) WITHOUT ROWID;
 CREATE INDEX blob_home_used ON blob_home (used);
 CREATE TABLE recompressed (
     diff_id TEXT NOT NULL, method TEXT NOT NULL, media_type TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,

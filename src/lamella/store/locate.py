@@ -21,8 +21,8 @@ _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 
 
 class LocatedImage(NamedTuple):
-    """An image and where its blobs are read from. ``label`` is what the user called it; ``root`` the digest of the index
-    that led to it, where one did. Close it after use."""
+    """An image and where its blobs are read from. ``label`` is what the user called it; ``root`` the digest of the
+    index that led to it, where one did. Close it after use."""
 
     label: str
     names: tuple[str, ...]

@@ -63,8 +63,7 @@ class Origins:
         def save(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR REPLACE INTO blob_home VALUES (?, ?, ?)", rows)
             connection.execute(
-                "DELETE FROM blob_home WHERE used < "
-                "(SELECT used FROM blob_home ORDER BY used DESC LIMIT 1 OFFSET ?)",
+                "DELETE FROM blob_home WHERE used < (SELECT used FROM blob_home ORDER BY used DESC LIMIT 1 OFFSET ?)",
                 (LIMIT,),
             )
 

@@ -67,8 +67,7 @@ def _fits(name: str, pattern: str | None) -> bool:
 def _print(session: Session, rows: list[tuple[StoredImage, str]], whole: bool) -> None:
     import time
 
-    from lamella.cli.progress import human_size
-    from lamella.cli.text.docker import docker_age, docker_table
+    from lamella.cli.text.docker import docker_age, docker_table, human_size
     from lamella.store.layout import split_name
 
     now = time.time_ns()
