@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lamella.oci.platform import Platform
     from lamella.oci.reference import Reference
     from lamella.registry.pull import Pulled
+    from lamella.registry.push import Pushed
+    from lamella.registry.recompress import Compression
     from lamella.registry.settings import RegistrySettings
     from lamella.snapshot.protocol import Snapshotter
     from lamella.store.store import Store
@@ -59,7 +61,7 @@ def pull_image(
     with unpacker(store, unpack) as snapshotter:
         stop = threading.Event()
         repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
-        return pull(Pull(repository, reference, store, platform, all_platforms, snapshotter, emit, stop))
+        return pull(Pull(repository, reference, store, stop, platform, all_platforms, snapshotter, emit))
 
 
 @contextmanager
@@ -86,3 +88,37 @@ def unpacker(store: Store, wanted: bool = True) -> Iterator[Snapshotter | None]:
         yield snapshotter
     finally:
         snapshotter.close()
+
+
+def push_to(
+    reference: Reference,
+    image: str,
+    store: Store,
+    settings: RegistrySettings,
+    emit: Emit,
+    *,
+    platform: Platform | None = None,
+    all_platforms: bool = False,
+    compression: Compression,
+) -> Pushed:
+    """``image`` is any IMAGE. Raises what opening it and ``lamella.registry.push`` raise."""
+    from lamella.events import Note
+    from lamella.registry.client import open_repository
+    from lamella.registry.locate import open_image
+    from lamella.registry.push import Push, index_of, push_image, push_index
+
+    stop = threading.Event()
+    with open_image(image, store, settings, platform) as located:
+        repository = open_repository(reference, settings, push=True, emit=emit, cancelled=stop.is_set)
+        job = Push(
+            repository, reference, store, located.blobs, stop, compression, getattr(located.blobs, "home", None), emit
+        )
+        stored = store.images.find(image) if located.blobs is store.blobs else None
+        index = index_of(store, stored.root) if stored is not None else None
+        if index is not None and all_platforms:
+            return push_index(job, index)
+        if index is not None and platform is None and len(index.manifests) > 1:
+            shown = located.image.config.platform
+            hint = "--all-platforms pushes all that are here"
+            emit(Note("info", f"{image} is for several platforms; {shown} alone is pushed ({hint})"))
+        return push_image(job, located.image)

@@ -27,9 +27,10 @@ if TYPE_CHECKING:  # a protocol costs start-up time
 
 CHUNK = 1 << 20
 _AHEAD_FROM = 4 << 20
-#: the levels used where none is named; ISA-L's go from 0 to 3
+#: the levels used where none is named
 DEFAULT_LEVEL = {"gzip": 1, "zstd": 3}
-_LEVELS = {"gzip": range(4), "zstd": range(-7, 23)}
+_LEVELS = {"gzip": range(10), "zstd": range(-7, 23)}
+_ISAL_LEVELS = range(4)  # the slow ones beyond are zlib's
 
 
 class _Store:
@@ -53,6 +54,10 @@ def make_compressor(compression: str, level: int | None = None) -> Compressor:
         levels = _LEVELS[compression]
         raise UsageError(f"{compression} has no level {level}", hint=f"use {levels.start} to {levels.stop - 1}")
     if compression == "gzip":
+        if level not in _ISAL_LEVELS:
+            import zlib
+
+            return zlib.compressobj(level=level, wbits=31)
         from isal import isal_zlib
 
         return cast("Compressor", isal_zlib.compressobj(level=level, wbits=31))

@@ -18,6 +18,7 @@ from lamella.layer.verified import Passed, Swelling, open_layer
 from lamella.oci.digest import ChainID, Digest, chain_ids
 from lamella.oci.image import Image, LayerRef
 from lamella.registry.arriving import Abandoned, Arriving
+from lamella.registry.together import Together
 from lamella.snapshot.protocol import Snapshot, Snapshotter
 from lamella.store.store import Store
 
@@ -63,7 +64,6 @@ class LayersIn:
         self._layers = list(zip(image.layers, chain_ids(image.config.diff_ids), strict=True))
         self._arriving: dict[Digest, Arriving] = {}
         self._guard = threading.Lock()
-        self._failed: BaseException | None = None
         self.came = Came()
 
     def run(self) -> Came:
@@ -79,7 +79,7 @@ class LayersIn:
             todo = list(dict.fromkeys(ref for ref, _ in self._layers))
             jobs += [lambda: self._index_from(todo)] * min(_INDEXING, len(todo))
         try:
-            self._run_together(jobs)
+            Together(self._stop, self._let_go).run([lambda job=job: _quietly(job) for job in jobs])  # type: ignore[misc]
         finally:
             for arriving in self._arriving.values():
                 arriving.close()
@@ -103,38 +103,6 @@ class LayersIn:
     def _count(self, came: Came) -> None:
         with self._guard:
             self.came += came
-
-    # -- threads -----------------------------------------------------------------------------------------------------
-
-    def _run_together(self, jobs: list[Callable[[], None]]) -> None:
-        threads = [threading.Thread(target=self._guarded, args=(job,), name="layers", daemon=True) for job in jobs]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        except BaseException:  # Ctrl-C, which comes to the main thread
-            self._stop.set()
-            self._let_go()
-            for thread in threads:
-                thread.join()
-            raise
-        if self._failed is not None:
-            raise self._failed
-        if self._stop.is_set():
-            raise Interrupted("the transfer was cancelled")
-
-    def _guarded(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        except Abandoned:
-            pass  # the one who was to bring it tells
-        except BaseException as error:
-            with self._guard:
-                if self._failed is None or isinstance(self._failed, Interrupted):
-                    self._failed = error
-            self._stop.set()
-            self._let_go()
 
     def _let_go(self) -> None:
         for arriving in self._arriving.values():
@@ -243,3 +211,10 @@ class LayersIn:
         ):
             while tar.read(1 << 20):
                 pass
+
+
+def _quietly(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except Abandoned:
+        pass  # whoever was to bring it tells

@@ -49,11 +49,11 @@ class Pull(NamedTuple):
     repository: Repository
     reference: Reference
     store: Store
+    stop: threading.Event
     platform: Platform | None = None
     all_platforms: bool = False
     snapshotter: Snapshotter | None = None
     emit: Emit = ignore
-    stop: threading.Event = threading.Event()
 
     @property
     def name(self) -> str:
