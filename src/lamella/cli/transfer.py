@@ -64,6 +64,18 @@ def pull_image(
         return pull(Pull(repository, reference, store, stop, platform, all_platforms, snapshotter, emit))
 
 
+def enter_namespaces() -> None:
+    """Of mounts, and for ordinary users of ids: before there is a second thread."""
+    if os.geteuid() == 0:
+        from lamella.snapshot.namespace import enter_private_mounts
+
+        enter_private_mounts()
+    else:
+        from lamella.userns import enter
+
+        enter()
+
+
 @contextmanager
 def unpacker(store: Store, wanted: bool = True) -> Iterator[Snapshotter | None]:
     """What unpacks layers while they come, where this machine can put layers on top of each other. Copies of whole file
@@ -71,13 +83,12 @@ def unpacker(store: Store, wanted: bool = True) -> Iterator[Snapshotter | None]:
 
     Unpacking mounts nothing; whether it can be done is tried by a mount, once after each start of the machine. That one
     is made in a mount namespace of our own, which has to be entered before there is a second thread."""
-    if not wanted or os.geteuid() != 0:
+    if not wanted:
         yield None
         return
-    from lamella.snapshot.namespace import enter_private_mounts
     from lamella.snapshot.select import open_snapshotter, overlay_works
 
-    enter_private_mounts()
+    enter_namespaces()
     folder = os.path.join(store.root, "lamella", "snapshots")
     os.makedirs(folder, mode=0o711, exist_ok=True)
     if not overlay_works(folder):
