@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: layers that arrive at the same time
 PARALLEL = 4
+#: how much a layer may grow when it is decompressed
+SWELLING = Swelling()
 _INDEXING = 2  # threads, where nothing is unpacked
 OpenBlob = Callable[["Descriptor"], BinaryIO]
 
@@ -56,11 +58,10 @@ class LayersIn:
         snapshotter: Snapshotter | None,
         emit: Emit,
         stop: threading.Event,
-        swelling: Swelling = Swelling(),  # noqa: B008
     ) -> None:
         """``open_blob`` gives verifying streams; with a ``snapshotter`` the layers are unpacked too."""
         self._store, self._open_blob, self._emit, self._stop = store, open_blob, emit, stop
-        self._snapshotter, self._swelling = snapshotter, swelling
+        self._snapshotter = snapshotter
         self._layers = list(zip(image.layers, chain_ids(image.config.diff_ids), strict=True))
         self._arriving: dict[Digest, Arriving] = {}
         self._guard = threading.Lock()
@@ -163,7 +164,7 @@ class LayersIn:
             layers.record(PackedLayer(ref.diff_id, ref.blob, passed.size, entries))
 
         where = str(ref.blob.digest)
-        ratio, free = self._swelling
+        ratio, free = SWELLING
         with (
             self._open(ref) as stream,
             open_layer(stream, ref.diff_id, where, ratio=ratio, free=free, passed=passed) as tar,
@@ -194,7 +195,7 @@ class LayersIn:
             return
         where = str(ref.blob.digest)
         with self._open(ref) as stream:
-            index = index_layer(stream, where, self._swelling)
+            index = index_layer(stream, where, SWELLING)
         if index.diff_id != ref.diff_id:
             raise ImageInvalid(
                 f"the layer's content has the diff ID {index.diff_id}, the config says {ref.diff_id}",
@@ -204,7 +205,7 @@ class LayersIn:
         layers.record(PackedLayer(ref.diff_id, ref.blob, index.uncompressed, index.entries))
 
     def _verify(self, ref: LayerRef) -> None:
-        ratio, free = self._swelling
+        ratio, free = SWELLING
         with (
             self._open(ref) as stream,
             open_layer(stream, ref.diff_id, str(ref.blob.digest), ratio=ratio, free=free) as tar,

@@ -18,11 +18,11 @@ from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import Index, make_manifest, parse_manifest
+from lamella.oci.manifest import Index, is_image, make_manifest, parse_manifest
 from lamella.oci.platform import Platform
 from lamella.oci.reference import Reference
 from lamella.registry.layers import Came, LayersIn
-from lamella.registry.remote_image import RemoteImage, fetch_config, find_image, is_image
+from lamella.registry.remote_image import RemoteImage, fetch_config, find_image
 from lamella.snapshot.protocol import Snapshotter
 from lamella.store.blobs import BlobWriter
 from lamella.store.mirror import StoredImage, host_platform
@@ -90,8 +90,8 @@ def _current(job: Pull) -> tuple[Digest, StoredImage] | None:
     """What the store has under this name, if the registry has nothing newer and no part of it is missing. A digest
     never becomes another one, so nobody is asked for it."""
     store = job.store
-    stored = store.images.find(job.name, job.platform) if not job.all_platforms else None
-    if stored is None or not _is_whole(store, stored):
+    stored = store.images.find(job.name, job.platform or host_platform()) if not job.all_platforms else None
+    if stored is None or job.name not in stored.names or not _is_whole(store, stored):
         return None
     if job.reference.digest is not None:
         return job.reference.digest, stored

@@ -94,9 +94,9 @@ def push_index(job: Push, index: Index) -> Pushed:
     if tuple(there) != index.manifests:
         pushed = make_index(tuple(there))
         if len(there) < len(index.manifests):
-            message = (
-                f"{len(there)} of {len(index.manifests)} platforms are here: the index that is pushed names these only"
-            )
+            are, these = ("is", "this one") if len(there) == 1 else ("are", "these")
+            many = f"{len(there)} of {len(index.manifests)} platforms"
+            message = f"{many} {are} here: the index that is pushed names {these} only"
             job.emit(Note("warning", message, str(index.digest)))
     changed = _put_tag(job, pushed.raw, pushed.media_type)
     job.store.origins.note_image(job.home, pushed.digest, index.digest)

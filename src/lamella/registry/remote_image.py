@@ -12,7 +12,7 @@ from lamella.oci import mediatype
 from lamella.oci.config import parse_config
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.image import Image
-from lamella.oci.manifest import Index, Manifest, parse_index, parse_manifest
+from lamella.oci.manifest import Index, Manifest, is_image, parse_index, parse_manifest
 from lamella.oci.platform import Platform, best_match
 from lamella.oci.reference import Reference
 from lamella.store.blobs import SMALL
@@ -65,13 +65,6 @@ def choose(index: Index, platform: Platform, name: str) -> Descriptor:
         hint="name one of these with --platform",
         code="missing-platform",
     )
-
-
-def is_image(entry: Descriptor) -> bool:
-    """Whether it may be an image that runs: what BuildKit attests of one stands beside it as another manifest."""
-    if entry.media_type not in mediatype.MANIFESTS | mediatype.INDEXES:
-        return False
-    return entry.platform is None or "unknown" not in (entry.platform.os, entry.platform.architecture)
 
 
 def fetch_config(repository: Repository, manifest: Manifest) -> Image:

@@ -9,7 +9,7 @@ from lamella.oci.config import parse_config
 from lamella.oci.descriptor import REF_NAME, Descriptor, descriptor_from_json
 from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import Index, parse_manifest
+from lamella.oci.manifest import Index, is_image, parse_manifest
 from lamella.oci.platform import Platform, best_match
 from lamella.oci.reference import parse_reference
 from lamella.store.blobs import SMALL, BlobStore
@@ -80,10 +80,12 @@ class ImageTable:
         if not there:
             raise NotFound("none of the images of the index is in the store", where=str(index.digest))
         for manifest in there:
-            image = self._mirror.load(manifest)
-            for layer in image.manifest.layers:
-                if not self._blobs.holds(layer):
-                    raise NotFound("a layer of the image is not in the store", where=str(layer.digest))
+            parsed = parse_manifest(self._blobs.read_blob(manifest), str(manifest.digest))
+            for blob in (parsed.config, *parsed.layers):
+                if not self._blobs.holds(blob):
+                    raise NotFound("a blob of the image is not in the store", where=str(blob.digest))
+            if is_image(manifest):
+                self._mirror.load(manifest)
         self._blobs.put(index.raw)
         self._name(index.descriptor, wanted)
         self._mirror.doubt(index.digest)
