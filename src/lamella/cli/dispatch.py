@@ -30,7 +30,7 @@ LATER = {
     "rm": "it will be for containers; images go with 'lamella rmi'",
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
     **dict.fromkeys(("run", "ps", "logs", "exec", "stop"), "'lamella save APP | docker load' hands an image to Docker"),
-    **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base"), _HINT),
+    **dict.fromkeys(("explore", "report", "budget", "base"), _HINT),
 }
 INTERNAL_ERROR = 3
 
