@@ -29,7 +29,7 @@ LATER = {
     "push": "'lamella save' writes what docker load and skopeo read",
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
     "exec": "'lamella run' starts another container of the same image",
-    **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base"), _HINT),
+    **dict.fromkeys(("explore", "report", "budget", "base"), _HINT),
 }
 INTERNAL_ERROR = 3
 
