@@ -31,14 +31,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
-    from lamella.cli.registryoptions import settings_of
+    from lamella.cli.registryoptions import registry_settings
     from lamella.cli.transfer import listening, pull_image
     from lamella.oci.platform import parse_platform
     from lamella.oci.reference import parse_reference
 
     references = [parse_reference(text.removeprefix("docker://")) for text in args.reference]
     platform = parse_platform(args.platform) if args.platform else None
-    settings = settings_of(args)
+    settings = registry_settings(args)
     with listening(args) as emit:
         for reference in references:
             pulled = pull_image(

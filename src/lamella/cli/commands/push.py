@@ -82,7 +82,7 @@ def _compression(args: argparse.Namespace) -> Compression:
 
 
 def _push(args: argparse.Namespace, session: Session, reference: Reference, compression: Compression) -> Pushed:
-    from lamella.cli.registryoptions import settings_of
+    from lamella.cli.registryoptions import registry_settings
     from lamella.cli.transfer import listening, push_to
 
     platform = None
@@ -92,7 +92,7 @@ def _push(args: argparse.Namespace, session: Session, reference: Reference, comp
         platform = parse_platform(args.platform)
     if platform is not None and args.all_platforms:
         raise UsageError("--platform names one platform, --all-platforms all of them", hint="leave one of them out")
-    settings = settings_of(args)
+    settings = registry_settings(args)
     with listening(args) as emit:
         return push_to(
             reference, args.image, session.store(), settings, emit,
@@ -102,7 +102,7 @@ def _push(args: argparse.Namespace, session: Session, reference: Reference, comp
 
 def _write(args: argparse.Namespace, session: Session) -> int:
     """To another place than a registry."""
-    from lamella.cli.registryoptions import settings_of
+    from lamella.cli.registryoptions import registry_settings
     from lamella.registry.homes import find_home, write_image
     from lamella.registry.locate import open_images
 
@@ -113,7 +113,7 @@ def _write(args: argparse.Namespace, session: Session) -> int:
     home = find_home(args.destination)
     assert home is not None
     store = session.store()
-    with open_images([args.image], store, settings_of(args)) as images:
+    with open_images([args.image], store, registry_settings(args)) as images:
         write_image(store, images, home)
     if not args.quiet:
         session.note(f"wrote {args.destination}")
