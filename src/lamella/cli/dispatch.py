@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 ALIASES = {
     "images": "image_ls",
     "history": "image_history",
-    "inspect": "image_inspect",
     "tag": "image_tag",
     "rmi": "image_rm",
     "save": "image_save",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def find_runner(state_root: str, preferred: str | None = None) -> OCIRunner:
-    """See :func:`lamella.runtime.find.find_runner`. Imported when it is called: who lists containers needs no runner."""
+    """See :func:`lamella.runtime.find.find_runner`. Imported when it is called: few need a runner."""
     from lamella.runtime import find
 
     return find.find_runner(state_root, preferred)
