@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lamella.cli.session import Session
-from lamella.errors import NotFound
+from lamella.errors import NotFound, ReferenceError_
 from lamella.oci.platform import Platform
-from lamella.store.locate import LocatedImage, open_image
+from lamella.registry.locate import open_image
+from lamella.store.locate import LocatedImage
 
 
 def open_run_image(text: str, session: Session, platform: Platform | None, pull: str) -> LocatedImage:
@@ -14,13 +15,13 @@ def open_run_image(text: str, session: Session, platform: Platform | None, pull:
     if pull == "always" and _is_name(text):
         pull_image(text, session, platform)
     try:
-        return open_image(text, store, platform)
+        return open_image(text, store, None, platform)
     except NotFound as error:
         if pull == "never" or not _is_name(text):
             raise
         missing = error
     pull_image(text, session, platform, missing)
-    return open_image(text, store, platform)
+    return open_image(text, store, None, platform)
 
 
 def _is_name(text: str) -> bool:
@@ -33,4 +34,18 @@ def _is_name(text: str) -> bool:
 
 def pull_image(text: str, session: Session, platform: Platform | None, missing: NotFound | None = None) -> None:
     """Fetches the image of that name into the store. ``missing`` is the error that it was not there."""
-    raise missing or NotFound(f"the image {text!r} cannot be fetched: there is no pull yet", hint="leave --pull out")
+    from lamella.cli.transfer import pull_for_run
+    from lamella.oci.reference import parse_reference
+
+    try:
+        reference = parse_reference(text)
+    except ReferenceError_:
+        raise missing or NotFound(f"{text!r} is no name of an image that could be fetched") from None
+    if missing is not None:
+        session.note(f"the image {text!r} is not in the local store: pulling it")
+    try:
+        pull_for_run(reference, session.store(), platform)
+    except NotFound as error:
+        if missing is not None and missing.hint and missing.hint.startswith("did you mean"):
+            error.hint = missing.hint
+        raise
