@@ -138,9 +138,7 @@ def push_to(
     stop = threading.Event()
     with open_image(image, store, settings, platform) as located:
         repository = open_repository(reference, settings, push=True, emit=emit, cancelled=stop.is_set)
-        job = Push(
-            repository, reference, store, located.blobs, stop, compression, getattr(located.blobs, "home", None), emit
-        )
+        job = Push(repository, reference, store, located.blobs, stop, compression, located.home, emit)
         stored = store.images.find(image) if located.blobs is store.blobs else None
         index = index_of(store, stored.root) if stored is not None else None
         if index is not None and all_platforms:

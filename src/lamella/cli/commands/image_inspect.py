@@ -76,7 +76,7 @@ def _repository_digests(located: LocatedImage, session: Session) -> list[str]:
 
 def _size(located: LocatedImage, layers: LayerStore) -> int | None:
     """None for an image in a registry that has layers which were never seen: they are not fetched for that."""
-    if hasattr(located.blobs, "home"):
+    if located.home is not None:
         sizes = [layers.size(ref.diff_id) for ref in located.image.layers]
         return None if None in sizes else sum(size.shown for size in sizes if size is not None)
     return sum(layers.measure(ref, located.blobs).shown for ref in located.image.layers)
