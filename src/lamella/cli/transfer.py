@@ -53,31 +53,15 @@ def pull_image(
     platform: Platform | None = None,
     all_platforms: bool = False,
     unpack: bool = True,
-    enter: bool = True,
 ) -> Pulled:
     """Raises what ``lamella.registry.pull.pull`` raises."""
     from lamella.registry.client import open_repository
     from lamella.registry.pull import Pull, pull
 
-    with unpacker(store, wanted=unpack, enter=enter) as snapshotter:
+    with unpacker(store, wanted=unpack) as snapshotter:
         stop = threading.Event()
         repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
         return pull(Pull(repository, reference, store, stop, platform, all_platforms, snapshotter, emit))
-
-
-def pull_for_run(reference: Reference, store: Store, platform: Platform | None) -> None:
-    """For a container, which is started by another process in namespaces of its own: this one enters none, so an
-    ordinary user's layers are unpacked there."""
-    from lamella.cli.progress import listener
-    from lamella.registry.settings import read_settings
-
-    shown = listener("auto", sys.stderr)
-    try:
-        pull_image(
-            reference, store, read_settings(), shown.emit, platform=platform, unpack=os.geteuid() == 0, enter=False
-        )
-    finally:
-        shown.close()
 
 
 def enter_namespaces() -> None:
@@ -93,7 +77,7 @@ def enter_namespaces() -> None:
 
 
 @contextmanager
-def unpacker(store: Store, *, wanted: bool = True, enter: bool = True) -> Iterator[Snapshotter | None]:
+def unpacker(store: Store, *, wanted: bool = True) -> Iterator[Snapshotter | None]:
     """What unpacks layers while they come, where this machine can put layers on top of each other. Copies of whole file
     systems are left to the one who needs them.
 
@@ -104,8 +88,7 @@ def unpacker(store: Store, *, wanted: bool = True, enter: bool = True) -> Iterat
         return
     from lamella.snapshot.select import open_snapshotter, overlay_works
 
-    if enter:
-        enter_namespaces()
+    enter_namespaces()
     folder = os.path.join(store.root, "lamella", "snapshots")
     os.makedirs(folder, mode=0o711, exist_ok=True)
     if not overlay_works(folder):
