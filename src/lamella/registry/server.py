@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from lamella.errors import RegistryError, RegistryUnreachable
+from lamella.errors import Interrupted, RegistryError, RegistryUnreachable
 from lamella.events import Emit, ignore
 from lamella.registry.address import Address, is_loopback
 from lamella.registry.answers import read_words
@@ -167,6 +167,8 @@ class Server:
             headers["Authorization"] = authorization
         if request.body is not None:
             headers["Content-Length"] = str(request.size)
+        if self.cancelled():
+            raise Interrupted("the transfer was cancelled")
         patience = self.settings.patience
         parts = urlsplit(url)
 
