@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -19,6 +20,8 @@ from hypothesis import strategies as st
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from lamella.filetree.tree import merge_layers, order
+from lamella.store.archive import import_rootfs
+from lamella.store.store import Store
 
 # What a script starts in the background ignores SIGINT, and so would all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -34,6 +37,42 @@ def bases() -> Path:
     if not (folder / "alpine-minirootfs-3.20.3-x86_64.tar.gz").is_file():
         pytest.skip(f"no base root file systems in {folder} (set LAMELLA_TEST_BASES)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """``once("name", make)``: the path that ``make(path)`` filled, once for all workers of a run; not to be changed."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        path = shared / f"once-{name}"
+        with open(f"{path}.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                half = shared / f"half-{name}"
+                shutil.rmtree(half, ignore_errors=True)
+                make(half)
+                half.rename(path)
+        return path
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def store_with(bases: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Callable[[str, Path], None]:
+    """``store_with("alpine:3.20", root)``: a store at ``root`` that holds this base, a copy of one imported once."""
+    archives = {"alpine:3.20": "alpine-minirootfs-3.20.3-x86_64.tar.gz", "busybox": "busybox-musl-amd64.tar.gz"}
+
+    def put(name: str, root: Path) -> None:
+        def make(folder: Path) -> None:
+            with Store.open(str(folder)) as store:
+                import_rootfs(store, str(bases / archives[name]), name)
+
+        shutil.copytree(once(name.partition(":")[0], make), root, dirs_exist_ok=True)
+
+    return put
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

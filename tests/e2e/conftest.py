@@ -68,9 +68,9 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def alpine(shell: Shell, bases: Path) -> Shell:
+def alpine(shell: Shell, store_with: Callable[[str, Path], None]) -> Shell:
     """A shell whose store holds ``alpine:3.20``."""
-    shell.ok("import", str(bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz"), "alpine:3.20")
+    store_with("alpine:3.20", shell.store)
     return shell
 
 

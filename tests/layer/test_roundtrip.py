@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.effort import usually
 
 from lamella.layer.changes import walk_tree
 from lamella.layer.compression import open_decompressed
@@ -21,7 +22,9 @@ from lamella.layer.unpack import unpack_layer
 pytestmark = pytest.mark.root
 
 RELAXED = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None,
+    max_examples=usually(30, 60),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from tests.effort import usually
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
@@ -24,7 +25,7 @@ from lamella.layer.read import read_entries
 from lamella.layer.unpack import unpack_layer
 
 pytestmark = pytest.mark.root
-RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=usually(60, 150), suppress_health_check=list(HealthCheck))
 
 Member = tuple[Entry, bytes]
 _LIBC = ctypes.CDLL(None, use_errno=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.effort import usually
 
 from lamella.rewrite.runner import rewrite
 from lamella.syntax.nodes import Comment, Document
@@ -74,7 +75,7 @@ def comments(document: Document) -> Counter[str]:
     return Counter(item.text for item in [*inner, *document.items] if isinstance(item, Comment))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=usually(40, 100), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(text=dockerfiles, pick=st.integers(0, 3))
 def test_pass_keeps_the_meaning(
     text: str,

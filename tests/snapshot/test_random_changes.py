@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.effort import usually
 
 from lamella.layer.unpack import unpack_layer
 from lamella.snapshot import open_snapshotter
@@ -121,7 +122,7 @@ def _copy_any(source: str, target: str, follow_symlinks: bool = True) -> None:
 
 
 @settings(
-    max_examples=60,
+    max_examples=usually(30, 60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
