@@ -15,8 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from fakedaemon import FakeDaemon
 from githttp import answer_git
 from hypothesis import strategies as st
+from registries import basic_registry, registry, tls_registry, token_registry
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from lamella.filetree.tree import merge_layers, order
@@ -27,6 +29,7 @@ from lamella.store.store import Store
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+__all__ = ["basic_registry", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -101,10 +104,12 @@ class Docker:
     PROGRAM = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else "docker"
 
     def __init__(self, socket: str) -> None:
+        #: as DOCKER_HOST names it
+        self.host = f"unix://{socket}"
         self._env = {
             **os.environ,
             "DOCKER_BUILDKIT": "1",
-            "DOCKER_HOST": f"unix://{socket}",
+            "DOCKER_HOST": self.host,
             "DOCKER_CONFIG": os.path.dirname(socket),
         }
 
@@ -151,6 +156,19 @@ def dockerd(require: Callable[[str], str]) -> Iterator[Docker]:
             below = [line.split()[4] for line in mounts if f" {folder}/" in line]
         for mount in reversed(below):  # it leaves its network namespace behind
             subprocess.run(["umount", mount], check=False)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def fake_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
+    """The two paths of a Docker daemon that images go through, on a socket that DOCKER_HOST names."""
+    folder = tempfile.mkdtemp(prefix="lamella-daemon-")  # a short path: sockets have no longer ones
+    daemon = FakeDaemon(Path(folder, "s.sock"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/s.sock")
+    try:
+        yield daemon
+    finally:
+        daemon.close()
         shutil.rmtree(folder)
 
 

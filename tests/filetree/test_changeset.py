@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from effort import usually
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.filetree.changeset import changes_as_layer, diff_trees, hardlink_groups, layer_order
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.filetree.changeset import changes_as_layer
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from effort import usually
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.layer.changes import walk_tree
 from lamella.layer.compression import open_decompressed

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from effort import usually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.rewrite.runner import rewrite
 from lamella.syntax.nodes import Comment, Document

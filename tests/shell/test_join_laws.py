@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from effort import usually
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.shell.dialect import Dialect
 from lamella.shell.join import Joined, Refused, join_bodies, read_body

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.layer.unpack import unpack_layer
 from lamella.snapshot import open_snapshotter

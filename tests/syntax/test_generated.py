@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from effort import usually
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.effort import usually
 
 from lamella.errors import LamellaError
 from lamella.syntax.nodes import Document

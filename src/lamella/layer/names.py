@@ -16,3 +16,10 @@ def shown(name: bytes | str) -> str:
 def at(where: str, path: str) -> str:
     """The place of an error: the layer, and the path in it."""
     return f"{where}: {path if path.isprintable() and len(path) <= _LONGEST else shown(path)}"
+
+
+def plain(text: str) -> str:
+    """What somebody else wrote, fit for a message: in one line, without control characters, not too long."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST * 3 else text[: _LONGEST * 3] + "…"

@@ -52,8 +52,9 @@ class Process(NamedTuple):
 
 class Sandbox(NamedTuple):
     """``mounts`` are made in the order of their targets, so that one may lie inside of another. ``process.env`` reaches
-    no disk. ``network`` is ``host`` or ``none``; ``security`` is ``sandbox`` (Docker's default capabilities, seccomp,
-    masked paths) or ``insecure``."""
+    no disk. ``network`` is ``host`` or ``none``; ``network_namespace``, where it is set, is the path of the network
+    namespace to join, as this process sees it (``/proc/self/fd/N`` is one). ``security`` is ``sandbox`` (Docker's
+    default capabilities, seccomp, masked paths) or ``insecure``."""
 
     rootfs: str
     process: Process
@@ -61,6 +62,7 @@ class Sandbox(NamedTuple):
     network: str = "host"
     security: str = "sandbox"
     hostname: str = "lamella"
+    network_namespace: str = ""
 
 
 Output = Callable[[int, bytes], None]

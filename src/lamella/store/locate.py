@@ -41,11 +41,12 @@ def open_image(text: str, store: Store, platform: Platform | None = None) -> Loc
     """Opens ``NAME``, ``NAME@DIGEST``, an ID prefix, ``oci:DIR[:NAME]``, ``oci-archive:FILE[:NAME]``,
     ``docker-archive:FILE[:NAME]``, or the path of an archive whose name ends in ``.tar`` (or .tar.gz, .tgz, .tar.zst).
 
-    Raises NotFound, InputError, ImageInvalid; NotSupported for ``docker://`` and ``docker-daemon:``."""
+    What is not on this disk, ``docker://`` and ``docker-daemon:``, is opened by ``lamella.registry.locate`` and
+    NotSupported here. Raises NotFound, InputError, ImageInvalid."""
     scheme, colon, rest = text.partition(":")
     if colon and scheme in ("docker", "docker-daemon"):
         raise NotSupported(
-            f"images are not read from {'a registry' if scheme == 'docker' else 'a Docker daemon'} yet",
+            f"images are not read from {'a registry' if scheme == 'docker' else 'a Docker daemon'} here",
             where=text,
             hint="save it to a file there (`docker save -o image.tar NAME`, or skopeo copy), and name that file",
         )
@@ -70,7 +71,7 @@ def open_layout(text: str, platform: Platform) -> tuple[LayoutSource, Image]:
     """``DIR[:TAG][@DIGEST]`` as ``--build-context NAME=oci-layout://…`` takes it: the image of an OCI layout for this
     platform. Without tag and digest it is ``latest``, or the only one. Raises InputError, NotFound, ImageInvalid."""
     rest, _, digest = text.partition("@")
-    folder, tag = _split(rest, os.path.isdir)
+    folder, tag = split_path(rest, os.path.isdir)
     if not os.path.isdir(folder):
         raise InputError("there is no such folder", where=folder or text)
     source = folder_source(folder, platform)
@@ -94,18 +95,18 @@ def _is_tagged(entry: IndexEntry, tag: str) -> bool:
 
 
 def _from_folder(text: str, rest: str) -> LocatedImage:
-    folder, name = _split(rest, os.path.isdir)
+    folder, name = split_path(rest, os.path.isdir)
     if not os.path.isdir(folder):
         raise InputError("there is no such folder", where=folder or text)
-    return _choose(text, folder_source(folder), name, folder)
+    return choose(text, folder_source(folder), name, folder)
 
 
 def _from_archive(text: str, rest: str, store: Store) -> LocatedImage:
-    path, name = _split(rest, os.path.isfile)
-    return _choose(text, open_archive(path, store.temporary_path(".tar")), name, path)
+    path, name = split_path(rest, os.path.isfile)
+    return choose(text, open_archive(path, store.temporary_path(".tar")), name, path)
 
 
-def _split(rest: str, exists: Callable[[str], bool]) -> tuple[str, str | None]:
+def split_path(rest: str, exists: Callable[[str], bool]) -> tuple[str, str | None]:
     """Path and name, at the first colon that leaves an existing path; paths may hold colons too."""
     if exists(rest):
         return rest, None
@@ -118,7 +119,9 @@ def _split(rest: str, exists: Callable[[str], bool]) -> tuple[str, str | None]:
     return path, name or None
 
 
-def _choose(text: str, source: ImageSource, name: str | None, where: str) -> LocatedImage:
+def choose(text: str, source: ImageSource, name: str | None, where: str) -> LocatedImage:
+    """The image called ``name`` of a source, or its only one; the source is closed with it, or on an error. ``text`` is
+    what the user wrote, ``where`` names the source in errors. Raises NotFound, InputError, ImageInvalid."""
     try:
         named = _one(source.images(), name, where)
     except BaseException:

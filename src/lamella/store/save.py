@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from lamella.layer.compression import make_compressor, open_decompressed
@@ -15,7 +16,7 @@ from lamella.layer.tarformat import END_OF_ARCHIVE, REGULAR, Header, encode_head
 from lamella.oci import mediatype
 from lamella.oci.descriptor import REF_NAME, Descriptor
 from lamella.oci.digest import Digest
-from lamella.oci.image import Image
+from lamella.oci.image import BlobSource, Image
 from lamella.oci.manifest import Index, canonical_json, make_manifest
 from lamella.oci.reference import parse_reference
 from lamella.store.blobs import BlobStore
@@ -31,17 +32,20 @@ _CHUNK = 1 << 20
 
 
 class Saved(NamedTuple):
-    """An image to save under ``names`` (none: it can be found by its ID only)."""
+    """An image to save under ``names`` (none: it can be found by its ID only). ``blobs`` is where its blobs are read
+    from; None is the store."""
 
     image: Image
     names: tuple[str, ...]
+    blobs: BlobSource | None = None
 
 
 class _Member(NamedTuple):
-    """A file of the archive: bytes, a blob of the store, or a blob made for the archive and its temporary file."""
+    """A file of the archive: bytes, a blob and where it is read from (None: the store), or a blob made for the archive
+    and its temporary file."""
 
     name: str
-    content: bytes | Descriptor | tuple[Descriptor, str]
+    content: bytes | tuple[Descriptor, BlobSource | str | None]
 
 
 def chosen(store: Store, texts: Iterable[str]) -> list[Saved]:
@@ -60,19 +64,26 @@ def save_docker_archive(store: Store, images: Sequence[Saved | StoredImage], sin
 
     zstd layers, which older Dockers do not know, become gzip. Raises NotFound and StoreDamaged for missing and damaged
     blobs, after some bytes may have gone to ``sink``."""
+    with docker_archive_chunks(store, images) as chunks:
+        _write(chunks, sink)
+
+
+@contextmanager
+def docker_archive_chunks(store: Store, images: Sequence[Saved | StoredImage]) -> Iterator[Iterator[bytes]]:
+    """The same archive piece by piece, for whoever sends it on. Asking for a piece raises as the above does."""
     made: dict[Digest, str] = {}  # blobs made for this archive → temporary files
     try:
         saved = [_for_docker(store, _saved(each), made) for each in images]
         listing = [
             {
-                "Config": _blob_name(image.manifest.config.digest),
-                "RepoTags": list(names) or None,
-                "Layers": [_blob_name(layer.digest) for layer in image.manifest.layers],
+                "Config": _blob_name(each.image.manifest.config.digest),
+                "RepoTags": list(each.names) or None,
+                "Layers": [_blob_name(layer.digest) for layer in each.image.manifest.layers],
             }
-            for image, names in saved
+            for each in saved
         ]
         data = canonical_json(listing)
-        _write(store, sink, [*_layout_files(saved, made), _Member("manifest.json", data)])
+        yield _chunks(store, [*_layout_files(saved, made), _Member("manifest.json", data)])
     finally:
         for path in made.values():
             remove_quietly(path)
@@ -80,7 +91,7 @@ def save_docker_archive(store: Store, images: Sequence[Saved | StoredImage], sin
 
 def save_oci_archive(store: Store, images: Sequence[Saved | StoredImage], sink: BinaryIO) -> None:
     """An OCI layout as a tar archive (skopeo's ``oci-archive:``); every blob as it is stored."""
-    _write(store, sink, _layout_files([_saved(each) for each in images], {}))
+    _write(_chunks(store, _layout_files([_saved(each) for each in images], {})), sink)
 
 
 def save_oci_index(store: Store, index: Index, images: Sequence[Image], names: Sequence[str], sink: BinaryIO) -> None:
@@ -88,7 +99,8 @@ def save_oci_index(store: Store, index: Index, images: Sequence[Image], names: S
     files = _blob_files([Saved(image, ()) for image in images], {})
     name = _blob_name(index.digest)
     files[name] = _Member(name, index.raw)
-    _write(store, sink, _layout_of(files, _named(index.descriptor, [storable_name(each) for each in names])))
+    members = _layout_of(files, _named(index.descriptor, [storable_name(each) for each in names]))
+    _write(_chunks(store, members), sink)
 
 
 def save_oci_layout(store: Store, images: Sequence[Saved | StoredImage], folder: str) -> None:
@@ -102,15 +114,17 @@ def save_oci_layout(store: Store, images: Sequence[Saved | StoredImage], folder:
     blobs = BlobStore(folder, lease)
     entries = list(layout.read().entries)
     try:
-        for image, names in map(_saved, images):
-            for blob in _blobs(image):
+        for saved in map(_saved, images):
+            for blob in (*saved.image.manifest.layers, saved.image.manifest.config):
                 if not blobs.holds(blob):
-                    with store.blobs.open_blob(blob) as stream, blobs.writer(hashing=False) as writer:
+                    with (saved.blobs or store.blobs).open_blob(blob) as stream, blobs.writer(hashing=False) as writer:
                         while chunk := stream.read(_CHUNK):
                             writer.write(chunk)
                         writer.commit(trusted=blob.digest)
-            entries = [entry for entry in entries if entry.name is None or entry.name not in names]
-            entries += _entries(Saved(image, names))
+            blobs.put(saved.image.manifest.raw)
+            added = _entries(saved)
+            taken = {entry.name or entry.descriptor.digest for entry in added}
+            entries = [entry for entry in entries if (entry.name or entry.descriptor.digest) not in taken] + added
         blobs.sync()
         layout.write(entries, f"{folder}/.index.json.{os.getpid()}")
     finally:
@@ -119,11 +133,7 @@ def save_oci_layout(store: Store, images: Sequence[Saved | StoredImage], folder:
 
 
 def _saved(image: Saved | StoredImage) -> Saved:
-    return Saved(image.image, image.names)
-
-
-def _blobs(image: Image) -> tuple[Descriptor, ...]:
-    return (*image.manifest.layers, image.manifest.config, image.manifest.descriptor)
+    return image if isinstance(image, Saved) else Saved(image.image, image.names)
 
 
 def _entries(saved: Saved) -> list[IndexEntry]:
@@ -135,10 +145,11 @@ def _named(descriptor: Descriptor, names: Sequence[str]) -> list[IndexEntry]:
         return [new_entry(descriptor, None)]
     made = []
     for name in names:
-        full = str(parse_reference(name)) if ":" in name else name
-        annotations = ((CONTAINERD_NAME, full), (REF_NAME, name))
+        annotations: tuple[tuple[str, str], ...] = ((REF_NAME, name),)
+        if ":" in name:  # else it is a bare tag, which names no image in full
+            annotations = ((CONTAINERD_NAME, str(parse_reference(name))), *annotations)
         named = descriptor._replace(annotations=annotations)
-        made.append(IndexEntry(named.to_json(), named, name))
+        made.append(IndexEntry(named.to_json(), named, normal_name(name)))
     return made
 
 
@@ -148,13 +159,12 @@ def _layout_files(images: Sequence[Saved], made: dict[Digest, str]) -> list[_Mem
 
 def _blob_files(images: Sequence[Saved], made: dict[Digest, str]) -> dict[str, _Member]:
     files: dict[str, _Member] = {}
-    for image, _ in images:
-        for blob in _blobs(image):
+    for image, _, blobs in images:
+        for blob in (*image.manifest.layers, image.manifest.config):
             name = _blob_name(blob.digest)
-            if blob.digest == image.manifest.digest:
-                files[name] = _Member(name, image.manifest.raw)
-            else:
-                files[name] = _Member(name, (blob, made[blob.digest]) if blob.digest in made else blob)
+            files[name] = _Member(name, (blob, made.get(blob.digest, blobs)))
+        name = _blob_name(image.manifest.digest)
+        files[name] = _Member(name, image.manifest.raw)
     return files
 
 
@@ -170,7 +180,9 @@ def _for_docker(store: Store, saved: Saved, made: dict[Digest, str]) -> Saved:
     """The image with its zstd layers as gzip, in temporary files that ``made`` is told of."""
     manifest = saved.image.manifest
     layers = tuple(
-        _as_gzip(store, layer, made) if mediatype.compression_of(layer.media_type) == "zstd" else layer
+        _as_gzip(store, saved.blobs or store.blobs, layer, made)
+        if mediatype.compression_of(layer.media_type) == "zstd"
+        else layer
         for layer in manifest.layers
     )
     if layers != manifest.layers:
@@ -178,13 +190,13 @@ def _for_docker(store: Store, saved: Saved, made: dict[Digest, str]) -> Saved:
     return saved._replace(image=Image(manifest, saved.image.config))
 
 
-def _as_gzip(store: Store, layer: Descriptor, made: dict[Digest, str]) -> Descriptor:
+def _as_gzip(store: Store, blobs: BlobSource, layer: Descriptor, made: dict[Digest, str]) -> Descriptor:
     path = store.temporary_path(".gzip")
     made[layer.digest] = path  # so that it is removed whatever happens
     compressor, state, size = make_compressor("gzip"), hashlib.sha256(), 0
     with (
         disk_errors(path, "write an archive"),
-        store.blobs.open_blob(layer) as stored,
+        blobs.open_blob(layer) as stored,
         open_decompressed(stored, str(layer.digest)) as content,
         open(path, "xb") as file,
     ):
@@ -200,32 +212,31 @@ def _as_gzip(store: Store, layer: Descriptor, made: dict[Digest, str]) -> Descri
     return Descriptor(mediatype.OCI_LAYER_GZIP, digest, size)
 
 
-def _write(store: Store, sink: BinaryIO, members: Iterable[_Member]) -> None:
+def _chunks(store: Store, members: Iterable[_Member]) -> Iterator[bytes]:
+    """The archive of these members, its end included."""
+    for name, content in members:
+        if isinstance(content, bytes):
+            size = len(content)
+            yield _header(name, size) + content
+        else:
+            blob, source = content
+            size = blob.size
+            yield _header(name, size)
+            with open(source, "rb") if isinstance(source, str) else (source or store.blobs).open_blob(blob) as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+        yield bytes(padding(size))
+    yield END_OF_ARCHIVE
+
+
+def _write(chunks: Iterable[bytes], sink: BinaryIO) -> None:
     try:
-        for name, content in members:
-            if isinstance(content, bytes):
-                size = len(content)
-                sink.write(_header(name, size) + content)
-            elif isinstance(content, Descriptor):
-                size = content.size
-                with store.blobs.open_blob(content) as stream:
-                    _copy(stream, sink, name, size)
-            else:
-                size = content[0].size
-                with open(content[1], "rb") as stream:
-                    _copy(stream, sink, name, size)
-            sink.write(bytes(padding(size)))
-        sink.write(END_OF_ARCHIVE)
+        for chunk in chunks:
+            sink.write(chunk)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise disk_error(error, str(getattr(sink, "name", "archive")), "write the archive") from None
-
-
-def _copy(stream: BinaryIO, sink: BinaryIO, name: str, size: int) -> None:
-    sink.write(_header(name, size))
-    while chunk := stream.read(_CHUNK):
-        sink.write(chunk)
 
 
 def _header(name: str, size: int) -> bytes:

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
-    from lamella.store.locate import open_image
+    from lamella.registry.locate import open_image
 
     store = session.store()
     with open_image(args.image, store) as located:

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
-    from lamella.store.locate import open_image
+    from lamella.registry.locate import open_image
 
     found = []
     for text in args.image:

@@ -9,7 +9,7 @@ from lamella.insight.stack import Base, LayerBytes, Stack, image_stack, layer_co
 from lamella.oci.image import Image, LayerRef
 from lamella.prove.model import Side
 from lamella.prove.open import Contents, read_contents, side_of
-from lamella.store.locate import open_image
+from lamella.registry.locate import open_image
 
 if TYPE_CHECKING:
     from lamella.store.mirror import StoredImage

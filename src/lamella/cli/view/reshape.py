@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lamella.cli.progress import human_size
 from lamella.oci.image import Image
+from lamella.registry.locate import open_image
 from lamella.store.load import put_image
-from lamella.store.locate import open_image
 
 if TYPE_CHECKING:
     from lamella.store.store import Store

@@ -1,0 +1,44 @@
+"""What an IMAGE argument means, those that have to be fetched included: the one function that every command asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from lamella.oci.digest import Digest
+from lamella.oci.platform import Platform
+from lamella.store import locate
+from lamella.store.layout import normal_name
+from lamella.store.locate import LocatedImage
+from lamella.store.save import Saved
+from lamella.store.store import Store
+
+_DAEMON = "docker-daemon:"
+
+
+def open_image(text: str, store: Store, settings: object = None, platform: Platform | None = None) -> LocatedImage:
+    """What ``lamella.store.locate.open_image`` opens, and ``docker-daemon:NAME``. ``settings`` are of registries.
+
+    Raises NotFound, InputError, ImageInvalid; MachineError where nobody answers."""
+    if text.startswith(_DAEMON):
+        from lamella.registry.daemon import open_daemon_image
+
+        return open_daemon_image(text.removeprefix(_DAEMON), store)
+    return locate.open_image(text, store, platform)
+
+
+@contextmanager
+def open_images(texts: Iterable[str], store: Store, settings: object = None) -> Iterator[list[Saved]]:
+    """The images of several words, each once, to be written elsewhere: an image of the store under the names it was
+    called by, one from elsewhere under those that it has there. Raises as :func:`open_image`."""
+    found: dict[Digest, Saved] = {}
+    with ExitStack() as opened:
+        for text in texts:
+            located = opened.enter_context(open_image(text, store, settings))
+            names = located.names
+            if located.blobs is store.blobs:
+                names = (normal_name(text),) if normal_name(text) in names else ()
+            digest = located.image.manifest.digest
+            before = found.get(digest, Saved(located.image, (), located.blobs))
+            found[digest] = before._replace(names=tuple(dict.fromkeys(before.names + names)))
+        yield list(found.values())
