@@ -18,6 +18,7 @@ import pytest
 from fakedaemon import FakeDaemon
 from githttp import answer_git
 from hypothesis import strategies as st
+from memory import folder_in_memory
 from registries import basic_registry, registry, tls_registry, token_registry
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
@@ -31,6 +32,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 
 __all__ = ["basic_registry", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.basetemp or hasattr(config, "workerinput"):
+        return
+    if "LAMELLA_TEST_TMP" in os.environ:
+        config.option.basetemp = os.path.join(os.environ["LAMELLA_TEST_TMP"], "lamella-tests")
+        return
+    folder = folder_in_memory()
+    if folder is not None:
+        config.option.basetemp = str(folder / "t")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """An empty folder on a disk, wherever the other temporary folders are."""
+    with tempfile.TemporaryDirectory(prefix="lamella-test-", dir=os.environ.get("LAMELLA_TEST_TMP")) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
