@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fakedaemon import FakeDaemon
+from faults import faults
 from githttp import answer_git
 from hypothesis import strategies as st
 from memory import folder_in_memory
@@ -30,7 +31,7 @@ from lamella.store.store import Store
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-__all__ = ["basic_registry", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
+__all__ = ["basic_registry", "faults", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from lamella.runtime import kernel, outward
+from lamella.runtime import kernel, origin, outward
 from lamella.runtime.listen import bind_ports
 from lamella.runtime.netns import ContainerNetwork
 from lamella.runtime.ports import parse_ports
@@ -79,13 +79,32 @@ def test_both_ways_and_half_closed(network: Open) -> None:
     with serve(net, 8080) as server, connect(net.ports[0].host) as client:
         client.sendall(b"ping")
         client.shutdown(socket.SHUT_WR)
-        peer, address = server.accept()
-        with peer:
+        with server.accept()[0] as peer:
             peer.settimeout(10)
             assert read_all(peer) == b"ping"
             peer.sendall(b"pong")
         assert read_all(client) == b"pong"
-    assert address[0] == net.address  # not the container's loopback, which programs may trust
+
+
+@pytest.mark.usefixtures("no_helper")
+@pytest.mark.parametrize("rules", [True, False])
+def test_who_connects_is_seen_and_never_as_the_containers_loopback(
+    network: Open, monkeypatch: pytest.MonkeyPatch, rules: bool
+) -> None:
+    if not rules:  # a kernel without them
+        monkeypatch.setattr(origin, "_send_back", lambda ports: False)
+    net = network("8080")
+    own = own_address()
+    with serve(net, 8080) as server:
+        for client, seen in ((own, own), ("127.0.0.1", outward.GATEWAY), ("127.0.0.9", outward.GATEWAY)):
+            target = own if client == own else "127.0.0.1"
+            port = net.ports[0].host
+            with socket.create_connection((target, port), timeout=10, source_address=(client, 0)) as connection:
+                peer, address = server.accept()
+                connection.sendall(b"who")
+                assert peer.recv(3) == b"who"
+                peer.close()
+            assert address[0] == (seen if rules else net.address)
 
 
 @pytest.mark.usefixtures("no_helper")

@@ -15,6 +15,7 @@ import time
 
 from lamella.runtime.listen import Listener
 from lamella.runtime.loop import Loop
+from lamella.runtime.origin import Origin
 
 _CHUNK = 1 << 18
 _TURNS = 4  # chunks that one connection may move before the others have their turn
@@ -29,8 +30,9 @@ _NO_MORE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class TcpDoor:
     """One published port: accepts, and connects to ``address`` inside."""
 
-    def __init__(self, loop: Loop, listener: Listener, address: str) -> None:
+    def __init__(self, loop: Loop, listener: Listener, address: str, origin: Origin) -> None:
         self._loop = loop
+        self._origin = origin
         self._socket = listener.socket
         self._target = (address, listener.port.container)
         self._opened = time.monotonic()
@@ -43,7 +45,7 @@ class TcpDoor:
 
     def _accept(self, events: int) -> None:
         try:
-            client, _ = self._socket.accept()
+            client, address = self._socket.accept()
         except BlockingIOError:
             return
         except OSError as error:
@@ -51,20 +53,21 @@ class TcpDoor:
                 self._loop.forget(self._socket.fileno())
                 self._loop.later(_FULL, self._watch)
             return
-        self._own(client)
-        self._connect(client)
+        client.setblocking(False)
+        self._sockets.add(client)
+        self._connect(client, address[0])
 
-    def _connect(self, client: socket.socket) -> None:
+    def _connect(self, client: socket.socket, address: str) -> None:
         try:
-            inside = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            inside = self._origin.connection(address)
         except OSError:
             self.drop(client, broken=True)
             return
-        self._own(inside)
+        self._sockets.add(inside)
         inside.connect_ex(self._target)
-        self._loop.watch(inside.fileno(), select.EPOLLOUT, lambda events: self._connected(client, inside))
+        self._loop.watch(inside.fileno(), select.EPOLLOUT, lambda events: self._connected(client, inside, address))
 
-    def _connected(self, client: socket.socket, inside: socket.socket) -> None:
+    def _connected(self, client: socket.socket, inside: socket.socket, address: str) -> None:
         result = inside.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self._loop.forget(inside.fileno())
         if result == 0:
@@ -72,13 +75,9 @@ class TcpDoor:
             return
         self.drop(inside)
         if result == errno.ECONNREFUSED and time.monotonic() - self._opened < STARTING:
-            self._loop.later(_AGAIN, lambda: self._connect(client))
+            self._loop.later(_AGAIN, lambda: self._connect(client, address))
         else:
             self.drop(client, broken=True)
-
-    def _own(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._sockets.add(connection)
 
     def drop(self, connection: socket.socket, *, broken: bool = False) -> None:
         """Closes it; ``broken`` tells the other side that this was not an end."""

@@ -23,7 +23,8 @@ from lamella.runtime.forward_udp import UdpDoor
 from lamella.runtime.interface import bring_up, set_address
 from lamella.runtime.listen import Listeners
 from lamella.runtime.loop import Loop
-from lamella.runtime.outward import ADDRESS, NAMESERVER, Outward, start_outward
+from lamella.runtime.origin import Origin
+from lamella.runtime.outward import ADDRESS, GATEWAY, NAMESERVER, Outward, start_outward
 from lamella.runtime.ports import PublishedPort
 
 #: what Docker sets in a container's network: its user may open any port, and ping
@@ -97,15 +98,22 @@ class ContainerNetwork:
             ready.put(error)
             return
         _set_sysctls()
-        doors = [
-            (TcpDoor if listener.port.protocol == "tcp" else UdpDoor)(self._loop, listener, ADDRESS)
-            for listener in self._listeners.listeners
-        ]
+        doors = self._doors()
         ready.put((namespace, control))
         if doors:
             self._loop.run()
         for door in doors:
             door.close()
+
+    def _doors(self) -> list[TcpDoor | UdpDoor]:
+        published = {port.container for port in self.ports if port.protocol == "tcp"}
+        origin = Origin(ADDRESS, GATEWAY, published)
+        return [
+            TcpDoor(self._loop, listener, ADDRESS, origin)
+            if listener.port.protocol == "tcp"
+            else UdpDoor(self._loop, listener, ADDRESS)
+            for listener in self._listeners.listeners
+        ]
 
     def close(self) -> None:
         """Frees the ports and breaks off what goes through them. The namespace stays while a container is in it. A
