@@ -1,5 +1,5 @@
-"""Temporary folders of the tests in memory, where there is enough of it: waiting for a journal on a disk takes as long as
-the tests themselves. What shall be seen on a disk asks for ``on_disk`` (tests/conftest.py).
+"""Temporary folders of the tests in memory, where there is enough of it: waiting for the disk takes as long as the
+tests. What shall be seen on a disk asks for ``on_disk`` (tests/conftest.py).
 
 ``LAMELLA_TEST_TMP=FOLDER`` in the environment, or ``--basetemp``, says where they are instead, and is not removed.
 """
