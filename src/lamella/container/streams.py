@@ -71,8 +71,8 @@ class Streams:
             threading.Thread(target=self._type, name="stdin", daemon=True).start()
 
     def decide(self, started: bool) -> None:
-        """Standard error is held back until it is known whether the process runs: what the runtime says when it does
-        not is told in another way."""
+        """Everything is held back until it is known whether the process runs: what the runtime says on standard error
+        when it does not is told in another way, and both streams are to keep their order."""
         self._silent = not started
         self._started.set()
 
@@ -81,9 +81,9 @@ class Streams:
         while data := _read(source):
             if stream == 2:
                 self.last = data[-_TAIL:]
-                self._started.wait()
-                if self._silent:
-                    continue
+            self._started.wait()
+            if stream == 2 and self._silent:
+                continue
             if log is not None:
                 log.write(stream, data)
             if sink >= 0 and not write_all(sink, data):

@@ -147,15 +147,16 @@ class Server:
         """To the registry itself with who we are, as soon as it asks; to others without."""
         if request.secret or _origin(url) != _origin(self._find_base()):
             return self._send(request, url, None)
-        while True:
+        for last in (False, False, False, True):
             sent = self.auth.authorization(request.scopes)
             response = self._send(request, url, sent.value if sent else None)
-            if response.status != 401:
-                return response
+            if response.status != 401 or last:
+                break
             challenges = response.headers.getlist("WWW-Authenticate")
             if not self.auth.learn(challenges, request.scopes, sent):
-                return response
+                break
             read_words(response)
+        return response
 
     def _send(self, request: Request, url: str, authorization: str | None) -> BaseHTTPResponse:
         import urllib3

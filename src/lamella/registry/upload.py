@@ -18,6 +18,7 @@ from lamella.oci.descriptor import Descriptor
 from lamella.registry.answers import read_words
 from lamella.registry.failure import Failed
 from lamella.registry.server import Request, Server
+from lamella.store.disk import disk_error
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -195,7 +196,10 @@ class Upload:
             while left:
                 if self._server.cancelled():
                     raise Interrupted("the upload was cancelled")
-                data = stream.read(min(_PIECE, left))
+                try:
+                    data = stream.read(min(_PIECE, left))
+                except OSError as error:  # else it would look like the registry's
+                    raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
                 if not data:
                     raise ImageInvalid(f"the blob ends {left} bytes early", where=str(self._descriptor.digest))
                 yield data

@@ -1,4 +1,4 @@
-"""``lamella image inspect``, also ``lamella inspect``."""
+"""``lamella image inspect``; ``lamella inspect`` shows images too."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
+    session.json([image_json(text, session) for text in args.image])
+    return 0
+
+
+def image_json(text: str, session: Session) -> dict[str, Any]:
+    """Raises what opening the image raises."""
     from lamella.registry.locate import open_image
 
-    found = []
-    for text in args.image:
-        with open_image(text, session.store()) as located:
-            found.append(_as_json(located, session))
-    session.json(found)
-    return 0
+    with open_image(text, session.store()) as located:
+        return _as_json(located, session)
 
 
 def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:

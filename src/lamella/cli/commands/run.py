@@ -23,9 +23,12 @@ INTERMIXED = False
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    from lamella.cli.registryoptions import add_progress_options, add_registry_options
     from lamella.cli.runoptions import add_run_options
 
     add_run_options(parser)
+    add_progress_options(parser, "nothing is said of an image that is fetched")
+    add_registry_options(parser)
     parser.add_argument("image", metavar="IMAGE", help="a name, an ID prefix, oci:DIR, docker-archive:FILE …")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND …", help="in place of the image's CMD")
 
@@ -33,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.runimage import open_run_image
     from lamella.cli.runoptions import asked_for
+    from lamella.cli.transfer import enter_namespaces
     from lamella.container.new import new_container
     from lamella.container.recover import recover
     from lamella.container.table import Table
@@ -41,9 +45,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
     asked = asked_for(args)
     _check_streams(args)
     find_runner(session.root, os.environ.get("LAMELLA_RUNTIME")).close()  # before anything is made
+    enter_namespaces()
     table = Table(session.root)
     recover(table)
-    with open_run_image(args.image, session, _platform(args.platform), args.pull) as located:
+    with open_run_image(args, session, _platform(args.platform)) as located:
         container = new_container(asked, _label(located), located.image.config)
         _check_platform(container)
         if container.ports and container.network != "bridge":
