@@ -20,7 +20,7 @@ from lamella.container.log import LogWriter
 from lamella.container.network import open_network
 from lamella.container.pipe import Channel
 from lamella.container.sandbox import make_sandbox
-from lamella.container.streams import Attached, Streams, set_size
+from lamella.container.streams import Attached, Streams, restore, set_size
 from lamella.container.surroundings import write_surroundings
 from lamella.container.table import Table
 from lamella.container.values import CREATED, EXITED, RUNNING, Container, State
@@ -198,6 +198,7 @@ class Monitor:
                 return
             self._aborted = not self._started
         self._kill()
+        restore(self._attached)
         if self._aborted:
             signal.pthread_kill(self._main, signal.SIGTERM)
 

@@ -62,7 +62,7 @@ def _take_streams(attached: Attached | None) -> Attached:
     taken = Attached()
     if attached is not None:
         numbers = [os.dup(one) if one >= 0 else -1 for one in (attached.stdin, attached.stdout, attached.stderr)]
-        taken = Attached(numbers[0], numbers[1], numbers[2], attached.size)
+        taken = attached._replace(stdin=numbers[0], stdout=numbers[1], stderr=numbers[2])
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for number in (0, 1, 2):
         os.dup2(null, number)

@@ -83,10 +83,11 @@ def _run(args: argparse.Namespace, session: Session, table: object, container: C
 
 
 def _attached(args: argparse.Namespace) -> Attached:
-    from lamella.container.streams import Attached, get_size
+    from lamella.container.streams import Attached, get_size, settings_of
 
     size = next((size for number in (0, 1, 2) if (size := get_size(number)) != (0, 0)), (0, 0)) if args.tty else (0, 0)
-    return Attached(0 if args.interactive else -1, 1, 2, size)
+    settings = settings_of(0) if args.tty and args.interactive else ()
+    return Attached(0 if args.interactive else -1, 1, 2, size, settings)
 
 
 def _check_streams(args: argparse.Namespace) -> None:
