@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from lamella.cli.session import Session
@@ -51,4 +52,6 @@ def _pull(
     if missing is not None and not args.quiet:
         session.note(f"the store has no image {text!r}: fetching it")
     with listening(args) as emit:
-        pull_image(reference, session.store(), registry_settings(args), emit, platform=platform)
+        # An ordinary user's layers are unpacked by the monitor, in the user namespace of the container's process.
+        unpack = os.geteuid() == 0
+        pull_image(reference, session.store(), registry_settings(args), emit, platform=platform, unpack=unpack)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lamella.cli.session import Session
 
 if TYPE_CHECKING:
+    from lamella.store.layers import LayerStore
     from lamella.store.locate import LocatedImage
 
 SUMMARY = "everything an image says of itself, as JSON in Docker's shape"
@@ -51,7 +52,7 @@ def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:
         "Architecture": config.platform.architecture,
         **({"Variant": config.platform.variant} if config.platform.variant else {}),
         "Os": config.platform.os,
-        "Size": sum(layers.measure(ref, located.blobs).shown for ref in located.image.layers),
+        "Size": _size(located, layers),
         "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
         "Descriptor": manifest.descriptor.to_json(),
         "Manifest": {
@@ -73,3 +74,11 @@ def _repository_digests(located: LocatedImage, session: Session) -> list[str]:
         return [f"{parse_reference(repository).familiar_repository}@{digest}" for repository, digest in known]
     repositories = dict.fromkeys(split_name(name)[0] for name in located.names)
     return [f"{repository}@{located.image.manifest.digest}" for repository in repositories]
+
+
+def _size(located: LocatedImage, layers: LayerStore) -> int | None:
+    """None for an image in a registry that has layers which were never seen: they are not fetched for that."""
+    if located.home is not None:
+        sizes = [layers.size(ref.diff_id) for ref in located.image.layers]
+        return None if None in sizes else sum(size.shown for size in sizes if size is not None)
+    return sum(layers.measure(ref, located.blobs).shown for ref in located.image.layers)
