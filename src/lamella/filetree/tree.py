@@ -14,7 +14,9 @@ Source: OCI image-spec layer.md, "Applying Changesets".
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
+from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
 from lamella.filetree.trie import Folder, Trie
 
@@ -33,12 +35,17 @@ def resolved(tree: Tree, entry: Entry) -> Entry:
     return tree[entry.link]._replace(path=entry.path)
 
 
-def merge_layers(layers: Iterable[Iterable[Entry]]) -> dict[str, Entry]:
+def merge_layers(layers: Iterable[Iterable[Entry]], names: Iterable[str] = ()) -> dict[str, Entry]:
     """The tree of a stack of layers, bottom first; paths in :func:`order`. Raises ImageInvalid naming the path when
-    hard links or chains of symbolic links lead nowhere."""
+    hard links or chains of symbolic links lead nowhere; before it stands that of the layer's ``names``, where given."""
     trie = Trie()
-    for entries in layers:
-        _apply(trie, entries)
+    for entries, name in zip_longest(layers, names):
+        try:
+            _apply(trie, entries)
+        except ImageInvalid as error:
+            if name is not None:
+                error.where = f"{name}: {error.where}"
+            raise
     return _collect(trie)
 
 
