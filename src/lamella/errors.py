@@ -15,7 +15,10 @@
     │   ├── NoRuntime            … no OCI runtime was found
     │   ├── NoPrivilege          … root or a namespace is needed
     │   ├── NoSpace              … the disk is full
-    │   └── StoreDamaged         … the local store does not hold what it says it holds
+    │   ├── StoreDamaged         … the local store does not hold what it says it holds
+    │   └── RegistryError        … a registry fails, or answers what makes no sense
+    │       ├── RegistryUnreachable  … it cannot be reached, is not who it says it is, or breaks off each time
+    │       └── RegistryDenied       … it refuses: no credentials, wrong ones, or not enough rights
     └── Interrupted         130  the user pressed Ctrl-C
 
 Each carries a stable ``code`` (a word a script can match), where it happened, why, and a hint on what to do next.
@@ -127,6 +130,18 @@ class NoSpace(MachineError):
 
 class StoreDamaged(MachineError):
     code = "store-damaged"
+
+
+class RegistryError(MachineError):
+    code = "registry"
+
+
+class RegistryUnreachable(RegistryError):
+    code = "registry-unreachable"
+
+
+class RegistryDenied(RegistryError):
+    code = "registry-denied"
 
 
 class Interrupted(LamellaError):

@@ -62,7 +62,7 @@ def test_ordinary_user(folder: str, require: Callable[[str], str]) -> None:
         "w.discard()\n"
         "s.bind(base, 'sha256:' + 'a' * 64); s.remove('sha256:' + 'a' * 64)\n"
         "s.close()\n"
-        "print(os.listdir(sys.argv[1] + '/store/copy/s'))\n"
+        "print(os.listdir(sys.argv[1] + '/store/copy-plain/s'))\n"
     )
     user = [require("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
     readable = subprocess.run([*user, sys.executable, "-c", "import lamella"], capture_output=True, check=False)

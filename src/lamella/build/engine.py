@@ -18,6 +18,7 @@ from lamella.oci.platform import normalize_platform
 from lamella.plan.graph import plan_document
 from lamella.plan.stage import Plan, PlanOptions
 from lamella.store.store import Store
+from lamella.syntax.instructions import Run
 from lamella.syntax.parser import parse
 
 
@@ -25,7 +26,7 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     """Builds and stores the image. Raises LamellaError of every kind; the store is whole whatever happens."""
     started = time.perf_counter()
     plan = plan_request(request)
-    enter_private_mounts_if_root()
+    enter_namespaces(plan)
     machine = make_machine(request, store, emit)
     stages = Stages(request, plan, machine)
     try:
@@ -72,12 +73,17 @@ def plan_request(request: BuildRequest) -> Plan:
     return plan_document(parse(request.text, request.name), options)
 
 
-def enter_private_mounts_if_root() -> None:
-    """Before any thread starts: what is mounted from here on goes with this process."""
+def enter_namespaces(plan: Plan) -> None:
+    """Before any thread starts: what is mounted from here on goes with this process. An ordinary user becomes root of a
+    user namespace, where there is a RUN. Where that is refused, a RUN that is not in the cache says so."""
     if os.geteuid() == 0:
         from lamella.snapshot.namespace import enter_private_mounts
 
         enter_private_mounts()
+    elif any(isinstance(one, Run) for number in plan.order for one in plan.stages[number].instructions):
+        from lamella.userns import enter
+
+        enter()
 
 
 def _finish(

@@ -13,6 +13,7 @@ from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.filetree.tree import order
 from lamella.layer.packed import PackItem
+from lamella.userns.standing import ROOT, current
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -38,7 +39,7 @@ def export_folder(machine: Machine, level: Level | None, folder: str) -> None:
     try:
         if fresh:
             os.makedirs(target, 0o700)
-        unpack_entries(_members(machine, level), target, folder, privileged=os.geteuid() == 0)
+        unpack_entries(_members(machine, level), target, folder, privileged=current().kind == ROOT)
         if fresh:
             os.rename(target, folder)
     except BaseException as error:

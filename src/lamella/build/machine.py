@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lamella.build.level import Level, stack, tree_of
 from lamella.build.task import Task
 from lamella.errors import Interrupted, LamellaError
-from lamella.events import Emit
+from lamella.events import Emit, Note
 from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackedLayer, PackItem
 from lamella.oci.image import LayerRef
@@ -104,9 +104,18 @@ class Machine:
                 self._runner = find_runner(os.path.join(self.store.root, "lamella", "run"), self._runtime)
                 self._open.callback(self._runner.close)
                 self._runner.recover()
+                self._say_what_differs()
                 if self.cancelled.is_set():  # by a thread that found no runner yet
                     self._runner.stop()
             return self._runner
+
+    def _say_what_differs(self) -> None:
+        from lamella.userns.standing import SINGLE, current
+
+        standing = current()
+        if standing.kind == SINGLE:
+            message = "RUN has one user id: files keep their owners in the image, but no step can change to other users"
+            self.emit(Note("warning", f"{message} ({standing.reason})" if standing.reason else message))
 
     def require_runner(self) -> None:
         """Raises NoRuntime or NoPrivilege before anything is prepared for a RUN."""

@@ -12,7 +12,7 @@ from lamella.errors import InputError, MachineError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.remote.address import file_name, is_git, without_credentials
-from lamella.remote.http import never
+from lamella.remote.waiting import never
 
 _CHUNK = 1 << 20
 _FILE_MODE = 0o600

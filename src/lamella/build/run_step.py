@@ -17,6 +17,7 @@ from lamella.events import Note, StepOutput
 from lamella.filetree import entry as kinds
 from lamella.plan.key import step_definition
 from lamella.plan.step import SCRIPT, RunStep
+from lamella.userns.standing import SINGLE, current
 
 if TYPE_CHECKING:
     from lamella.build.mounts.surroundings import Wanted
@@ -150,6 +151,8 @@ def _failed(step: RunStep, status: int, output: bytes) -> StepFailed:
     otherwise = (
         "the lines above are the last that it printed" if output else "it printed nothing; set -x would show more"
     )
+    if current().kind == SINGLE:
+        otherwise += "; here is one user id, so chown and changes of user fail (see lamella system info)"
     return StepFailed(
         f"{step.info.text} exited with status {status}",
         where=step.info.where,

@@ -8,7 +8,10 @@ from typing import NamedTuple
 from lamella.oci.digest import ChainID
 from lamella.store.store import Store
 
-BACKENDS = ("overlay", "copy")
+_BACKENDS = ("overlay", "copy")
+#: of root, of a user with subordinate ids, with one id, and without a namespace (see snapshot.select)
+_KINDS = ("", "-user", "-single", "-plain")
+_FOLDERS = tuple(backend + kind for kind in _KINDS for backend in _BACKENDS)
 
 
 class Dropped(NamedTuple):
@@ -22,16 +25,26 @@ def drop_snapshots(store: Store) -> Dropped:
     """Removes them; those that running commands hold stay. Does nothing where snapshots were never made, or may not
     be removed by this user."""
     folder = snapshots_folder(store)
-    doomed = {backend: chains for backend in BACKENDS if (chains := _present(folder, backend))}
+    doomed = {name: chains for name in _FOLDERS if (chains := _present(folder, name))}
     if not doomed:
         return Dropped(0, 0)
     from lamella.store.collect import needed
 
+    enter_for_files(store)
     wanted = needed(store).chains | store.cache.chains()
     before, count = disk_usage(folder), 0
-    for backend, chains in doomed.items():
-        count += _remove(folder, backend, chains - wanted)
+    for name, chains in doomed.items():
+        count += _remove(folder, name, chains - wanted)
     return Dropped(count, max(0, before - disk_usage(folder)))
+
+
+def enter_for_files(store: Store) -> None:
+    """Where files in the store belong to subordinate ids of the user, only a user namespace has the right to read and
+    remove them. Before any thread starts."""
+    if os.path.exists(f"{snapshots_folder(store)}/ids"):
+        from lamella.userns import enter
+
+        enter()
 
 
 def snapshots_folder(store: Store) -> str:
@@ -39,25 +52,25 @@ def snapshots_folder(store: Store) -> str:
 
 
 def count_snapshots(store: Store) -> int:
-    return sum(len(_present(snapshots_folder(store), backend)) for backend in BACKENDS)
+    return sum(len(_present(snapshots_folder(store), name)) for name in _FOLDERS)
 
 
-def _present(folder: str, backend: str) -> set[ChainID]:
+def _present(folder: str, name: str) -> set[ChainID]:
     try:
-        return {ChainID(f"sha256:{name}") for name in os.listdir(f"{folder}/{backend}/chains")}
+        return {ChainID(f"sha256:{chain}") for chain in os.listdir(f"{folder}/{name}/chains")}
     except OSError:
         return set()
 
 
-def _remove(folder: str, backend: str, chains: set[ChainID]) -> int:
+def _remove(folder: str, name: str, chains: set[ChainID]) -> int:
     from lamella.errors import LamellaError
-    from lamella.snapshot.select import open_snapshotter
+    from lamella.snapshot.select import open_for_removal
 
     if not chains or not os.access(folder, os.W_OK):
         return 0
     try:
-        snapshotter = open_snapshotter(folder, backend)
-    except LamellaError:  # a backend that once worked here, or for another user
+        snapshotter = open_for_removal(folder, name)
+    except LamellaError:  # it belongs to another user
         return 0
     try:
         for chain in sorted(chains):

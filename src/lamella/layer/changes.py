@@ -10,6 +10,7 @@ from lamella.errors import InputError
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry, Xattrs
 from lamella.layer.packed import PackItem
+from lamella.layer.standin import PREFIX
 
 _KINDS = {
     modes.S_IFREG: kinds.FILE,
@@ -19,6 +20,8 @@ _KINDS = {
     modes.S_IFBLK: kinds.BLOCK_DEVICE,
     modes.S_IFIFO: kinds.FIFO,
 }
+
+_OWN_XATTRS = ("user.overlay.", PREFIX)
 
 
 def entry_of(stat: os.stat_result, path: str, host_path: str) -> Entry | None:
@@ -43,8 +46,9 @@ def entry_of(stat: os.stat_result, path: str, host_path: str) -> Entry | None:
     )
 
 
-def read_xattrs(host_path: str) -> Xattrs:
-    """The extended attributes that layers carry: ``security.capability`` and ``user.*`` (not overlayfs's own)."""
+def read_xattrs(host_path: str, also: str | None = None) -> Xattrs:
+    """The extended attributes that layers carry: ``security.capability`` and ``user.*`` (not overlayfs's and ours),
+    and the one that ``also`` names."""
     try:
         names = os.listxattr(host_path, follow_symlinks=False)
     except OSError:
@@ -52,12 +56,14 @@ def read_xattrs(host_path: str) -> Xattrs:
     if not names:
         return ()
     return tuple(
-        (name, os.getxattr(host_path, name, follow_symlinks=False)) for name in sorted(names) if is_packed_xattr(name)
+        (name, os.getxattr(host_path, name, follow_symlinks=False))
+        for name in sorted(names)
+        if is_packed_xattr(name) or name == also
     )
 
 
 def is_packed_xattr(name: str) -> bool:
-    return name == "security.capability" or (name.startswith("user.") and not name.startswith("user.overlay."))
+    return name == "security.capability" or (name.startswith("user.") and not name.startswith(_OWN_XATTRS))
 
 
 def walk_tree(root: str) -> Iterator[PackItem]:

@@ -14,6 +14,8 @@ from lamella.filetree.entry import DIRECTORY, Entry
 from lamella.layer.rootdir import Lower, LowerNames
 from lamella.layer.target import Target, join
 
+_TRUSTED = "trusted.overlay.opaque"
+
 
 class ApplyHiding:
     """For a target that holds the lower layers already: lower content is removed."""
@@ -84,7 +86,7 @@ class ApplyHiding:
 
 class OverlayHiding:
     """For a fresh target that becomes one directory of an overlay mount: a character device 0:0 hides a path, the
-    attribute ``trusted.overlay.opaque`` (without privileges ``user.overlay.opaque``) the lower content of a directory.
+    attribute ``trusted.overlay.opaque`` (in a user namespace ``user.overlay.opaque``) the lower content of a directory.
     They are written at the end, when it is known what the layer itself has at their places: the kernel shows a device
     that stands where nothing lower can be seen.
 
@@ -170,7 +172,7 @@ class OverlayHiding:
             self._mark(join(parent, name))
 
     def _mark(self, real: str) -> None:
-        name = "trusted.overlay.opaque" if self.target.privileged else "user.overlay.opaque"
+        name = "user.overlay.opaque" if self.target.namespace or not self.target.privileged else _TRUSTED
         descriptor = self.target.tree.open_readable(real)
         try:
             os.setxattr(descriptor, name, b"y")

@@ -7,10 +7,14 @@ import os
 import stat as modes
 from collections.abc import Callable
 
-from lamella.errors import ImageInvalid
+from lamella.errors import ImageInvalid, NoPrivilege
 from lamella.filetree.entry import DIRECTORY, Entry, Xattrs
+from lamella.layer.changes import is_packed_xattr
 from lamella.layer.names import at, shown
 from lamella.layer.rootdir import Lower, RootDirectory, remove_tree
+from lamella.layer.standin import MARK, is_device, mark_of
+from lamella.userns.ids import missing
+from lamella.userns.standing import SINGLE, current
 
 _HOSTILE_XATTRS = ("trusted.overlay.", "user.overlay.")
 
@@ -22,6 +26,9 @@ class Target:
     def __init__(self, root: str, where: str, lower: Lower, privileged: bool) -> None:
         self.tree = RootDirectory(root, where, lower)
         self.privileged = privileged
+        standing = current()
+        #: in a user namespace, with rights to make what can be made there
+        self.namespace = standing if privileged and standing.in_namespace else None
         #: told the real path of a directory that took the place of something else: nothing lower may show in it
         self.on_replaced: Callable[[str], None] = _nothing
         self._where = where
@@ -147,17 +154,48 @@ class Target:
         os.utime(descriptor, ns=(entry.mtime, entry.mtime))
 
     def own(self, descriptor: int, entry: Entry) -> None:
-        """Sets the owner; without privileges one that is refused is left as it is."""
+        """Sets the owner, or notes it where there is but one; without privileges one that is refused is left as it is.
+        Raises NoPrivilege for an id that a user namespace does not have."""
+        if self.namespace is not None:
+            if self.namespace.kind == SINGLE:
+                self.mark(descriptor, entry)
+                return
+            if not self.namespace.has(entry.uid, entry.gid):
+                raise self._missing(entry)
         try:
             os.chown(descriptor, entry.uid, entry.gid)
         except OSError:
             if self.privileged:
                 raise
 
+    def own_special(self, folder: int, name: str, entry: Entry) -> None:
+        """Sets the owner of a symbolic link, a named pipe or a device."""
+        if self.namespace is not None:
+            if self.namespace.kind == SINGLE:
+                return
+            if not self.namespace.has(entry.uid, entry.gid):
+                raise self._missing(entry)
+        try:
+            os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            if self.privileged:
+                raise
+
+    def _missing(self, entry: Entry) -> NoPrivilege:
+        assert self.namespace is not None
+        return missing("belongs to", entry.uid, entry.gid, self.namespace, at(self._where, entry.path))
+
+    def mark(self, descriptor: int, entry: Entry) -> None:
+        """Notes what the file stands for, where that is not what it is."""
+        if is_device(entry) or entry.uid or entry.gid:
+            os.setxattr(descriptor, MARK, mark_of(entry))
+        elif MARK in os.listxattr(descriptor):
+            os.removexattr(descriptor, MARK)
+
     def set_xattrs(self, descriptor: int, entry: Entry) -> None:
         """Sets those that layers carry; others are left out, as are those the file system does not know."""
         for name, value in entry.xattrs:
-            if name != "security.capability" and not name.startswith("user."):
+            if not is_packed_xattr(name):
                 continue
             try:
                 os.setxattr(descriptor, name, value)
@@ -167,7 +205,7 @@ class Target:
 
     def _drop_xattrs(self, descriptor: int) -> None:
         for name in os.listxattr(descriptor):
-            if name.startswith("user.") and not name.startswith("user.overlay."):
+            if name.startswith("user.") and is_packed_xattr(name):
                 os.removexattr(descriptor, name)
 
     def check_xattrs(self, xattrs: Xattrs, path: str) -> None:

@@ -53,7 +53,8 @@ def unpack_layer(
     where there is none; without it there is nothing below. ``lower_names`` gives the names in a lower directory; only
     for an opaque root it is needed, which overlayfs cannot express otherwise (NotSupported without). ``privileged``
     False leaves out what only root may do: ownership that is refused, devices, capabilities; opaque directories are
-    then marked by ``user.overlay.opaque``.
+    then marked by ``user.overlay.opaque``, as they are in a user namespace. What that cannot make is there as
+    :mod:`lamella.layer.standin` says.
 
     Raises ImageInvalid naming ``where`` and the path, NoSpace, NoPrivilege or MachineError; ``target`` is then half
     written and should be removed."""
@@ -196,18 +197,28 @@ class _Unpacker:
         folder = self.target.tree.descriptor(parent)
         if entry.kind == kinds.SYMLINK:
             os.symlink(entry.link, name, dir_fd=folder)
+        elif self.target.namespace is not None and entry.kind != kinds.FIFO:
+            self._stand_in(entry, folder, name)
+            return
         elif entry.kind == kinds.FIFO or privileged:
             os.mknod(name, _DEVICE_MODES[entry.kind] | 0o600, os.makedev(entry.major, entry.minor), dir_fd=folder)
         else:
             return
-        try:
-            os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
-        except OSError:
-            if privileged:
-                raise
+        self.target.own_special(folder, name, entry)
         if entry.kind != kinds.SYMLINK:
             os.chmod(name, entry.mode, dir_fd=folder)
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=folder, follow_symlinks=False)
+
+    def _stand_in(self, entry: Entry, folder: int, name: str) -> None:
+        """An empty file in the place of a device."""
+        descriptor = os.open(name, _CREATE, 0o600, dir_fd=folder)
+        try:
+            self.target.own(descriptor, entry)
+            self.target.mark(descriptor, entry)
+            os.fchmod(descriptor, entry.mode)
+            os.utime(descriptor, ns=(entry.mtime, entry.mtime))
+        finally:
+            os.close(descriptor)
 
 
 def _copy(content: BinaryIO, descriptor: int, digests: bool) -> str:

@@ -1,1 +1,1 @@
-"""Registries: authentication, pull and push (not built yet)."""
+"""Registries: their configuration, credentials and protocol."""

@@ -7,19 +7,20 @@ undone, no other is asked for, as Go's client does it. Source: RFC 9110; BuildKi
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError, NewConnectionError, ProtocolError, SSLError
+from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from lamella.errors import InputError, Interrupted, MachineError
 from lamella.remote.address import without_credentials
+from lamella.remote.pools import basic, open_pool
+from lamella.remote.waiting import answered, never, stopped_by
+from lamella.remote.why import why
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -70,11 +71,6 @@ class Limits(NamedTuple):
     patience: float = PATIENCE
 
 
-def never() -> bool:
-    """For those who do not cancel."""
-    return False
-
-
 def download(
     url: str,
     sink: Callable[[bytes], object],
@@ -97,7 +93,7 @@ def download(
             return None
         if response.status != 200:
             raise _refused(url, response)
-        with _stopped_by(cancelled, response):
+        with stopped_by(cancelled, response):
             digest, size = _read(url, response, sink, limits, cancelled)
         return Download(digest, size, etag, modified)
     finally:
@@ -132,56 +128,21 @@ def _open(url: str, known: Known | None, limits: Limits, cancelled: Callable[[],
         if origin is None:
             origin = parsed
         if parsed.auth and parsed.netloc == origin.netloc:
-            headers |= {"authorization": _basic(parsed.auth)}
+            headers |= {"authorization": basic(parsed.auth)}
         elif (parsed.scheme, parsed.netloc) != (origin.scheme, origin.netloc):
             headers.pop("authorization", None)
-        pool = _manager(parsed.scheme or "", parsed.netloc or "")
+        pool = open_pool(parsed.scheme or "", parsed.netloc or "")
         ask = partial(
             pool.request, "GET", here, headers=headers, retries=retries, timeout=timeout, redirect=False,
             preload_content=False,
         )  # fmt: skip
-        response = _answer(ask, url, limits, cancelled)
+        response = answered(ask, cancelled, partial(_stalled, url, 0), _TRIES * limits.patience)
         target = response.headers.get("Location") if response.status in _REDIRECTS else None
         if target is None:
             return response
         response.close()
         here = _joined(here, target, url)
     raise InputError(f"the server redirects more than {MAX_REDIRECTS} times", where=without_credentials(url))
-
-
-def _answer(
-    ask: Callable[[], BaseHTTPResponse], url: str, limits: Limits, cancelled: Callable[[], bool]
-) -> BaseHTTPResponse:
-    """What ``ask`` returns or raises. A socket's timeout is for each piece, so a server could drip its headers forever,
-    and nothing can interrupt the reading of them: it has a thread, which is left alone when it is over."""
-    result: list[BaseHTTPResponse] = []
-    errors: list[Exception] = []
-    given_up = threading.Event()
-
-    def work() -> None:
-        try:
-            result.append(ask())
-        except Exception as error:
-            errors.append(error)
-        if given_up.is_set() and result:
-            result[0].close()
-
-    thread = threading.Thread(target=work, name="ask the server", daemon=True)
-    end = time.monotonic() + _TRIES * limits.patience
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(0.2)
-            if cancelled():
-                raise Interrupted("the download was cancelled")
-            if time.monotonic() > end:
-                raise _stalled(url, 0)
-    except BaseException:
-        given_up.set()
-        raise
-    if errors:
-        raise errors[0]
-    return result[0]
 
 
 def _joined(here: str, target: str, url: str) -> str:
@@ -206,55 +167,6 @@ def _parse(here: str, url: str) -> urllib3.util.Url:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise _no_address(here, url)
     return parsed
-
-
-def _basic(user: str) -> str:
-    """``name:password`` of a URL as RFC 7617 sends it, in UTF-8."""
-    from base64 import b64encode
-    from urllib.parse import unquote_to_bytes
-
-    return f"Basic {b64encode(unquote_to_bytes(user)).decode()}"
-
-
-def _manager(scheme: str, host: str) -> urllib3.PoolManager:
-    """With the proxy that the environment names for it: ``https_proxy``, ``all_proxy``, ``no_proxy`` and the like."""
-    from urllib.request import getproxies, proxy_bypass
-
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(host):
-        return urllib3.PoolManager()
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    parsed = urllib3.util.parse_url(proxy)
-    if parsed.scheme not in ("http", "https"):
-        raise MachineError(
-            "a proxy of this kind is not supported",
-            where=without_credentials(proxy),
-            hint="name an http proxy in http_proxy and https_proxy, or hosts to be asked directly in no_proxy",
-        )
-    headers = {"proxy-authorization": _basic(parsed.auth)} if parsed.auth else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers)
-
-
-@contextmanager
-def _stopped_by(cancelled: Callable[[], bool], response: BaseHTTPResponse) -> Iterator[None]:
-    """A read that waits for a silent server ends when somebody cancels."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.2):
-            if cancelled():
-                response.shutdown()
-                return
-
-    watcher = threading.Thread(target=watch, name="watch the download", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _read(
@@ -333,27 +245,19 @@ def _refused(url: str, response: BaseHTTPResponse) -> InputError | MachineError:
 
 def _unreachable(url: str, error: HTTPError) -> InputError | MachineError:
     where = without_credentials(url)
-    reason = error.reason if isinstance(error, MaxRetryError) and error.reason is not None else error
-    if isinstance(reason, SSLError):
+    reason = why(error)
+    if reason.untrusted:
         return MachineError(
             "the server's certificate is not to be trusted",
             where=where,
-            detail=str(reason.args[0] if reason.args else reason),
+            detail=reason.text,
             hint="name the certificates of your own authority in SSL_CERT_FILE",
             code="download-untrusted",
         )
-    if isinstance(reason, NewConnectionError):
-        why = str(reason).rpartition(": ")[2]
-    elif isinstance(reason, TimedOut):
-        why = "it does not answer in time"
-    elif isinstance(reason, ProtocolError):
-        why = "it breaks off, or speaks no HTTP"
-    else:
-        why = str(reason)
     return MachineError(
         "the server cannot be reached",
         where=where,
-        detail=why,
+        detail=reason.text,
         hint="check the address, the network, and http_proxy, https_proxy and no_proxy",
         code="download-unreachable",
     )

@@ -8,6 +8,7 @@ from lamella.errors import NoPrivilege, NoRuntime
 from lamella.runtime.capabilities import held
 from lamella.runtime.oci import OCIRunner
 from lamella.runtime.program import find_program
+from lamella.userns.standing import PLAIN, current
 
 _KNOWN = ("runc", "crun")
 _CGROUPS = "/sys/fs/cgroup"
@@ -19,10 +20,12 @@ def find_runner(state_root: str, preferred: str | None = None) -> OCIRunner:
     Nothing is started to find out: it would cost as much as a step. Raises NoRuntime where there is none, NoPrivilege
     where this process may not make namespaces."""
     program = _program(preferred)
-    if "CAP_SYS_ADMIN" not in held():
+    standing = current()
+    if "CAP_SYS_ADMIN" not in held() or (standing.kind == PLAIN and standing.reason):
         raise NoPrivilege(
-            "running a command in a container needs root",
-            hint="run as root (sudo lamella ...); inside of a container, that one needs --privileged",
+            "running a command in a container needs root, or a user namespace",
+            detail=standing.reason or None,
+            hint=standing.hint or "run as root (sudo lamella ...); inside of a container, that one needs --privileged",
         )
     return OCIRunner(program, state_root)
 

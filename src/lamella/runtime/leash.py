@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
+import queue
 import select
 import signal
+import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lamella.runtime import kernel
+from lamella.userns import Standing, current
 
 _FAILED = 125  # as docker run: the machinery itself
 
@@ -42,6 +46,7 @@ class Leash:
     def __init__(self) -> None:
         # Its writing end is ours alone, so reading finds its end when we are dead.
         self._lifeline = os.pipe2(os.O_CLOEXEC)
+        self._standing = current()
 
     def close(self) -> None:
         for descriptor in self._lifeline:
@@ -55,20 +60,12 @@ class Leash:
         waited for the process.
 
         Raises OSError where the kernel refuses it, or the program cannot be executed."""
-        home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         trouble, told = os.pipe2(os.O_CLOEXEC)
         try:
             try:
-                # Only this thread's next child is meant: setns takes it back.
-                kernel.unshare(kernel.CLONE_NEWPID)
-                try:
-                    pid = os.fork()
-                    if pid == 0:
-                        self._become(argv, env, streams, memory, told)
-                finally:
-                    kernel.setns(home, kernel.CLONE_NEWPID)
+                fork = _fork_by_another_thread if self._standing.in_namespace else _fork_here
+                pid = fork(lambda: self._become(argv, env, streams, memory, told))
             finally:
-                os.close(home)
                 os.close(told)
             message = _read_all(trouble)
         finally:
@@ -107,7 +104,7 @@ class Leash:
             kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
             kernel.mount(b"proc", b"/proc", b"proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
             if memory is not None:
-                _fill(memory)
+                _fill(memory, self._standing)
             os.execve(argv[0], argv, env)
         except OSError as error:
             os.write(told, f"{error.errno or errno.EIO} {error.filename}".encode("utf-8", "surrogateescape"))
@@ -115,9 +112,53 @@ class Leash:
             os._exit(_FAILED)
 
 
-def _fill(memory: MemoryFolder) -> None:
-    """On a ramfs: unlike tmpfs it is never swapped to a disk."""
-    kernel.mount(b"ramfs", os.fsencode(memory.path), b"ramfs", kernel.MS_NOSUID | kernel.MS_NODEV)
+def _fork_here(child: Callable[[], None]) -> int:
+    """A child as number 1 of a new PID namespace. Only this thread's next child is meant: setns takes it back."""
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        kernel.unshare(kernel.CLONE_NEWPID)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                child()
+        finally:
+            kernel.setns(home, kernel.CLONE_NEWPID)
+    finally:
+        os.close(home)
+    return pid
+
+
+def _fork_by_another_thread(child: Callable[[], None]) -> int:
+    """The same for root of a user namespace, whom the kernel does not let back: by a thread that has no other child,
+    and lives as long as this one does."""
+    answer: queue.SimpleQueue[int | OSError] = queue.SimpleQueue()
+
+    def keep() -> None:
+        try:
+            kernel.unshare(kernel.CLONE_NEWPID)
+            pid = os.fork()
+        except OSError as error:
+            answer.put(error)
+            return
+        if pid == 0:
+            child()
+        answer.put(pid)
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # the status is for who asked
+        except ChildProcessError:
+            pass
+
+    threading.Thread(target=keep, name="leash", daemon=True).start()
+    pid = answer.get()
+    if isinstance(pid, OSError):
+        raise pid
+    return pid
+
+
+def _fill(memory: MemoryFolder, standing: Standing) -> None:
+    """On a ramfs: unlike tmpfs it is never swapped to a disk. In a user namespace there is tmpfs alone."""
+    kind = b"tmpfs" if standing.in_namespace else b"ramfs"
+    kernel.mount(kind, os.fsencode(memory.path), kind, kernel.MS_NOSUID | kernel.MS_NODEV)
     for file in memory.files:
         folder = file.name.rpartition("/")[0]
         if folder:
@@ -127,7 +168,8 @@ def _fill(memory: MemoryFolder) -> None:
         rest = memoryview(file.content)
         while rest:
             rest = rest[os.write(fd, rest) :]
-        os.fchown(fd, file.uid, file.gid)
+        if standing.has(file.uid, file.gid):  # else there is one id, which may read it
+            os.fchown(fd, file.uid, file.gid)
         os.fchmod(fd, file.mode)
         os.close(fd)
 

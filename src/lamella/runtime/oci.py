@@ -17,9 +17,12 @@ from lamella.runtime.leash import Leash, MemoryFile, MemoryFolder
 from lamella.runtime.mountpoints import place_mounts
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
-from lamella.runtime.protocol import Output, Sandbox
+from lamella.runtime.protocol import FileMount, Output, Sandbox
 from lamella.runtime.spec import HostFacts, bundle_config
 from lamella.runtime.stubs import Stubs, make_directory
+from lamella.userns import current
+from lamella.userns.ids import missing
+from lamella.userns.standing import SINGLE
 
 
 class OCIRunner:
@@ -32,7 +35,10 @@ class OCIRunner:
         self._leash = Leash()
         self._groups = own_groups()
         self._host = HostFacts(
-            resource.getrlimit(resource.RLIMIT_NOFILE), held(), os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+            resource.getrlimit(resource.RLIMIT_NOFILE),
+            held(),
+            os.path.exists("/sys/fs/cgroup/cgroup.controllers"),
+            current(),
         )
         self._mutex = threading.Lock()
         self._copy: int | None = None
@@ -56,6 +62,7 @@ class OCIRunner:
 
     def _prepare(self, sandbox: Sandbox, stubs: Stubs, bundle: str, own: str) -> MemoryFolder:
         """The bundle. In the environment and in files there may be secrets, so it is in memory, whatever there is."""
+        self._require_ids(sandbox)
         try:
             mounts, files = place_mounts(sandbox, stubs, bundle, own)
             make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
@@ -63,6 +70,15 @@ class OCIRunner:
             raise write_error(error, error.filename or bundle) from None
         config = json.dumps(bundle_config(sandbox, mounts, self._host), ensure_ascii=False)
         return MemoryFolder(bundle, (MemoryFile("config.json", config.encode("utf-8", "surrogateescape")), *files))
+
+    def _require_ids(self, sandbox: Sandbox) -> None:
+        """Raises NoPrivilege where a user namespace does not have an id that is asked for."""
+        process, standing = sandbox.process, self._host.standing
+        if not standing.has(process.uid, process.gid):
+            raise missing("the process is to run as", process.uid, process.gid, standing)
+        for file in sandbox.mounts:
+            if isinstance(file, FileMount) and standing.kind != SINGLE and not standing.has(file.uid, file.gid):
+                raise missing(f"the file {file.target} is to belong to", file.uid, file.gid, standing)
 
     def _execute(self, container: str, memory: MemoryFolder, log: str, output: Output) -> int:
         bundle = memory.path

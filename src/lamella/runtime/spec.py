@@ -8,6 +8,7 @@ from lamella.runtime import capabilities as caps
 from lamella.runtime.devices import insecure_devices
 from lamella.runtime.protocol import BindMount, Sandbox, TmpfsMount
 from lamella.runtime.seccomp import profile
+from lamella.userns import Standing
 
 _SPEC_VERSION = "1.0.2"
 
@@ -48,24 +49,32 @@ class HostFacts(NamedTuple):
     nofile: tuple[int, int]
     capabilities: frozenset[str]
     cgroup2: bool
+    standing: Standing = Standing("root")
 
 
-def _default_mounts(insecure: bool, cgroup2: bool) -> list[dict[str, Any]]:
+def _default_mounts(insecure: bool, host: HostFacts, network: str) -> list[dict[str, Any]]:
     access = "rw" if insecure else "ro"
+    # The group "tty" of most images, where there is such a number.
+    tty = ["gid=5"] if host.standing.has(0, 5) else []
     mounts = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount(
-            "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"
-        ),
-        _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
+        _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *tty),
+        _sys_mount(host, network, access),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ]
-    if cgroup2:
+    if host.cgroup2:
         # Of version 1 each controller is a mount of its own, which every start would pay for.
         mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access))
     return mounts
+
+
+def _sys_mount(host: HostFacts, network: str, access: str) -> dict[str, Any]:
+    """A sysfs of one's own can be mounted by who owns the network namespace."""
+    if host.standing.in_namespace and network == "host":
+        return _mount("/sys", "none", "/sys", "rbind", "rslave", "nosuid", "noexec", "nodev", "ro")
+    return _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
 
 
 def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], 
     if sandbox.network == "none":
         namespaces.append("network")
     # The primary group stands among the others too, as in Docker (CVE-2022-36109).
-    groups = list(dict.fromkeys((process.gid, *process.groups)))
+    groups = [group for group in dict.fromkeys((process.gid, *process.groups)) if host.standing.has(0, group)]
     linux: dict[str, Any] = {"namespaces": [{"type": name} for name in namespaces]}
     if insecure:
         linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
@@ -110,6 +119,6 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], 
         },
         "root": {"path": sandbox.rootfs, "readonly": False},
         "hostname": sandbox.hostname,
-        "mounts": _default_mounts(insecure, host.cgroup2) + [_user_mount(mount) for mount in mounts],
+        "mounts": _default_mounts(insecure, host, sandbox.network) + [_user_mount(mount) for mount in mounts],
         "linux": linux,
     }

@@ -11,6 +11,7 @@ import stat
 from typing import NamedTuple
 
 from lamella.errors import InputError
+from lamella.userns.ids import give
 
 _MOST_LINKS = 40  # as Linux: path_resolution(7)
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -63,7 +64,7 @@ def make_directory(rootfs: str, path: str, uid: int, gid: int) -> None:
         if not os.path.lexists(host):
             os.mkdir(host, 0o755)
             os.chmod(host, 0o755)
-            os.chown(host, uid, gid)
+            give(host, uid, gid, path)
     if not os.path.isdir(host):
         raise InputError("the working directory is no directory", where=path)
 

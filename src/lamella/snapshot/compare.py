@@ -6,6 +6,7 @@ import os
 import stat
 
 from lamella.layer.changes import read_xattrs
+from lamella.layer.standin import MARK
 
 _CHUNK = 1 << 18
 
@@ -26,7 +27,7 @@ def same_file(a: str, about_a: os.stat_result, b: str, about_b: os.stat_result) 
         return False
     if kind == stat.S_IFLNK:
         return os.readlink(a) == os.readlink(b)
-    if read_xattrs(a) != read_xattrs(b):
+    if read_xattrs(a, MARK) != read_xattrs(b, MARK):
         return False
     return kind != stat.S_IFREG or _same_content(a, b)
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
+from lamella.snapshot.marks import ROOT_MARKS, Marks
 from lamella.snapshot.protocol import Snapshot, Workspace
 from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.treecopy import TreeCopy
@@ -21,7 +22,8 @@ class CopySnapshotter:
 
     name = "copy"
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, marks: Marks = ROOT_MARKS) -> None:
+        self._marks = marks
         self._table = SnapshotTable(root, lambda directory: None)
         self._privileged = os.geteuid() == 0
         self._empty = os.path.join(self._table.root, "empty")
@@ -79,7 +81,7 @@ class CopySnapshotter:
             self._table.drop(key)
 
     def prepare(self, parent: Snapshot | None) -> Workspace:
-        return CopyWorkspace(self._table, self._allocate(parent))
+        return CopyWorkspace(self._table, self._allocate(parent), self._marks)
 
     def remove(self, chain: ChainID) -> None:
         self._table.remove(chain)
@@ -96,8 +98,9 @@ class CopySnapshotter:
 class CopyWorkspace:
     """Implements Workspace."""
 
-    def __init__(self, table: SnapshotTable, key: str) -> None:
+    def __init__(self, table: SnapshotTable, key: str, marks: Marks) -> None:
         self._table = table
+        self._marks = marks
         self._key = key
         self._parent = [table.files(name) for name in table.lower(key)]
         self._open = True
@@ -107,7 +110,10 @@ class CopyWorkspace:
         return self._table.files(self._key)
 
     def changes(self) -> Iterator[PackItem]:
-        return iter(UpperChanges(self._table.files(self._key), self._parent, complete=True))
+        below = tuple(self._parent)
+        return iter(
+            UpperChanges(self._table.files(self._key), self._parent, complete=True, marks=self._marks, unpacked=below)
+        )
 
     def commit(self) -> Snapshot:
         if not self._open:

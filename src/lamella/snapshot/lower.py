@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from lamella.filetree.entry import Entry
 from lamella.layer.changes import entry_of
-
-_OPAQUE = "trusted.overlay.opaque"
+from lamella.layer.standin import as_marked, read_mark
+from lamella.snapshot.marks import ROOT_MARKS, Marks
 
 
 class Lower(NamedTuple):
@@ -27,14 +27,14 @@ def is_whiteout(about: os.stat_result) -> bool:
     return stat.S_ISCHR(about.st_mode) and about.st_rdev == 0
 
 
-def is_opaque(host: str) -> bool:
+def is_opaque(host: str, marks: Marks) -> bool:
     try:
-        return os.getxattr(host, _OPAQUE, follow_symlinks=False) == b"y"
+        return os.getxattr(host, marks.opaque, follow_symlinks=False) == b"y"
     except OSError:
         return False
 
 
-def look_up(dirs: tuple[str, ...], name: str) -> Lower | None:
+def look_up(dirs: tuple[str, ...], name: str, marks: Marks = ROOT_MARKS) -> Lower | None:
     """What the merged ``dirs`` show under ``name``."""
     host, about, merged = "", None, []
     for directory in dirs:
@@ -52,7 +52,7 @@ def look_up(dirs: tuple[str, ...], name: str) -> Lower | None:
         if about is None:
             host, about = candidate, found
         merged.append(candidate)
-        if is_opaque(candidate):
+        if is_opaque(candidate, marks):
             break
     return Lower(host, about, tuple(merged)) if about is not None else None
 
@@ -75,14 +75,18 @@ def merged_names(dirs: tuple[str, ...]) -> set[str]:
 class LowerTree:
     """Entries by path. The directories met are remembered, so that a walk asks each of them once."""
 
-    def __init__(self, dirs: list[str]) -> None:
+    def __init__(self, dirs: list[str], marks: Marks = ROOT_MARKS) -> None:
         """``dirs`` are the lower directories, the nearest first; at least one."""
+        self._marks = marks
         self._known: dict[str, Lower | None] = {"": Lower(dirs[0], os.lstat(dirs[0]), tuple(dirs))}
 
     def __call__(self, path: str) -> Entry | None:
         """The entry at ``path``, whose parents are taken as they are: a symlink on the way leads nowhere."""
         found = self._at(path)
-        return entry_of(found.about, path, found.host) if found is not None else None
+        entry = entry_of(found.about, path, found.host) if found is not None else None
+        if entry is None or found is None or not self._marks.stand_ins:
+            return entry
+        return as_marked(entry, read_mark(found.host), owners=self._marks.owners)
 
     def _at(self, path: str) -> Lower | None:
         known = self._known.get(path)
@@ -94,7 +98,8 @@ class LowerTree:
         found = self._known[above]
         while missing:
             path = missing.pop()
-            found = look_up(found.dirs, path.rpartition("/")[2]) if found is not None and found.dirs else None
+            name = path.rpartition("/")[2]
+            found = look_up(found.dirs, name, self._marks) if found is not None and found.dirs else None
             if found is None or found.dirs:
                 self._known[path] = found
         return found

@@ -12,12 +12,17 @@ from typing import BinaryIO
 
 from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
+from lamella.layer.standin import MARK, read_mark
 from lamella.oci.digest import ChainID
 from lamella.snapshot.lower import LowerTree
+from lamella.snapshot.marks import ROOT_MARKS, Marks
 from lamella.snapshot.overlaymount import OverlayMounts
 from lamella.snapshot.protocol import Snapshot, Workspace
 from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.upper import UpperChanges
+
+_UNPACKED = "unpacked"
+_NEW = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
 
 
 class OverlaySnapshotter:
@@ -25,8 +30,9 @@ class OverlaySnapshotter:
 
     name = "overlay"
 
-    def __init__(self, root: str, mounts: OverlayMounts | None = None) -> None:
-        self._mounts = mounts or OverlayMounts(os.path.abspath(root) + "/s")
+    def __init__(self, root: str, mounts: OverlayMounts | None = None, marks: Marks = ROOT_MARKS) -> None:
+        self._marks = marks
+        self._mounts = mounts or OverlayMounts(os.path.abspath(root) + "/s", user=marks.stand_ins)
         self._table = SnapshotTable(root, self._mounts.release)
         self._empty = os.path.join(self._table.root, "empty")
         with disk_errors("the folder for snapshots cannot be made"):
@@ -74,9 +80,12 @@ class OverlaySnapshotter:
                 target,
                 where,
                 whiteouts="overlay",
-                lower=LowerTree(below) if below else None,
+                lower=LowerTree(below, self._marks) if below else None,
                 privileged=True,
             )
+            if self._marks.stand_ins:
+                # No process has written to it: see UpperChanges.
+                os.close(os.open(f"{self._table.directory(key)}/{_UNPACKED}", _NEW, 0o600))
         return self._snapshot(self._table.bind(key, chain))
 
     @contextmanager
@@ -100,14 +109,14 @@ class OverlaySnapshotter:
         key = self._allocate(parent)
         directory = self._table.directory(key)
         if parent is None:
-            return OverlayWorkspace(self._table, self._mounts, key, directory + "/fs")
+            return OverlayWorkspace(self._table, self._mounts, key, directory + "/fs", self._marks)
         with self._or_drop(key):
             # The upper root directory is what the mount shows as "/": it starts as the parent's.
             copy_root_attributes(self._table.files(parent.key), directory + "/fs")
             os.mkdir(directory + "/work", 0o700)
             os.mkdir(directory + "/root", 0o755)
             self._mount(directory + "/root", [f"{name}/fs" for name in self._table.lower(key)], key)
-        return OverlayWorkspace(self._table, self._mounts, key, directory + "/root")
+        return OverlayWorkspace(self._table, self._mounts, key, directory + "/root", self._marks)
 
     def _mount(self, target: str, lower: list[str], key: str | None) -> None:
         with disk_errors("overlayfs cannot be mounted"):
@@ -128,8 +137,9 @@ class OverlaySnapshotter:
 class OverlayWorkspace:
     """Implements Workspace."""
 
-    def __init__(self, table: SnapshotTable, mounts: OverlayMounts, key: str, root: str) -> None:
+    def __init__(self, table: SnapshotTable, mounts: OverlayMounts, key: str, root: str, marks: Marks) -> None:
         self._table = table
+        self._marks = marks
         self._mounts = mounts
         self._key = key
         self._root = root
@@ -140,8 +150,14 @@ class OverlayWorkspace:
         return self._root
 
     def changes(self) -> Iterator[PackItem]:
-        lower = [self._table.files(name) for name in self._table.lower(self._key)]
-        return iter(UpperChanges(self._table.files(self._key), lower))
+        keys = self._table.lower(self._key)
+        lower = [self._table.files(name) for name in keys]
+        unpacked: tuple[str, ...] = ()
+        if self._marks.stand_ins:
+            unpacked = tuple(
+                self._table.files(name) for name in keys if os.path.exists(f"{self._table.directory(name)}/{_UNPACKED}")
+            )
+        return iter(UpperChanges(self._table.files(self._key), lower, marks=self._marks, unpacked=unpacked))
 
     def commit(self) -> Snapshot:
         if not self._open:
@@ -161,4 +177,7 @@ def copy_root_attributes(source: str, target: str) -> None:
     about = os.stat(source)
     os.chown(target, about.st_uid, about.st_gid)
     os.chmod(target, about.st_mode & 0o7777)
+    mark = read_mark(source)
+    if mark is not None:
+        os.setxattr(target, MARK, mark)
     os.utime(target, ns=(about.st_mtime_ns, about.st_mtime_ns))

@@ -15,8 +15,10 @@ _PAGE = 4096
 class OverlayMounts:
     """Mounts below ``base``; lower directories are given relative to it."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, user: bool = False) -> None:
+        """``user``: in a user namespace, with ``user.overlay.*`` instead of ``trusted.overlay.*`` (Linux 5.11)."""
         self._base = base
+        self._user = user
         self._modern: bool | None = None
 
     def mount(self, target: str, lower: list[str], key: str | None) -> None:
@@ -42,6 +44,8 @@ class OverlayMounts:
             options: list[tuple[str, str | None]] = [("source", "overlay")]
             options += [("lowerdir+", short + name) for name in lower]
             options += _WISHES
+            if self._user:
+                options.append(("userxattr", None))
             if key is not None:
                 options += [("upperdir", f"{short}{key}/fs"), ("workdir", f"{short}{key}/work"), ("volatile", None)]
             kernel.mount_by_parts("overlay", options, target)
@@ -68,9 +72,8 @@ class OverlayMounts:
         if failure:
             raise failure[0]
 
-    @staticmethod
-    def _try_options(target: str, lower: list[str], key: str | None) -> None:
-        parts = ["lowerdir=" + ":".join(lower)]
+    def _try_options(self, target: str, lower: list[str], key: str | None) -> None:
+        parts = ["lowerdir=" + ":".join(lower), *["userxattr"] * self._user]
         if key is not None:
             parts += [f"upperdir={key}/fs", f"workdir={key}/work"]
         wishes = [f"{name}={value}" for name, value in _WISHES]

@@ -7,6 +7,8 @@ import os
 import stat
 
 from lamella.layer.changes import is_packed_xattr
+from lamella.layer.standin import MARK
+from lamella.userns import current
 
 _CHUNK = 1 << 30  # copy_file_range(2) takes less than 2 GiB at once
 
@@ -16,6 +18,7 @@ class TreeCopy:
 
     def __init__(self, privileged: bool) -> None:
         self._privileged = privileged
+        self._devices = privileged and not current().in_namespace
         self._links: dict[tuple[int, int], str] = {}
 
     def copy(self, source: str, target: str) -> None:
@@ -50,7 +53,7 @@ class TreeCopy:
             copy_content(source, target, about.st_size)
         elif kind == stat.S_IFLNK:
             os.symlink(os.readlink(source), target)
-        elif kind == stat.S_IFIFO or (kind in (stat.S_IFCHR, stat.S_IFBLK) and self._privileged):
+        elif kind == stat.S_IFIFO or (kind in (stat.S_IFCHR, stat.S_IFBLK) and self._devices):
             os.mknod(target, kind | 0o600, about.st_rdev)
         else:
             return
@@ -74,7 +77,7 @@ class TreeCopy:
         except OSError:
             return
         for name in names:
-            if not is_packed_xattr(name):
+            if not is_packed_xattr(name) and name != MARK:
                 continue
             try:
                 os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)

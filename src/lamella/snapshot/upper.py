@@ -18,9 +18,11 @@ from lamella.errors import MachineError
 from lamella.filetree.entry import HARDLINK, WHITEOUT, Entry
 from lamella.layer.changes import entry_of
 from lamella.layer.packed import PackItem
+from lamella.layer.standin import as_marked, read_mark
 from lamella.snapshot.compare import same_file
 from lamella.snapshot.links import LinkGroups
 from lamella.snapshot.lower import Lower, is_opaque, is_whiteout, look_up, merged_names
+from lamella.snapshot.marks import ROOT_MARKS, Marks
 
 #: more questions than this in one directory, and the lower directories are listed instead
 _ASK_UP_TO = 64
@@ -36,21 +38,33 @@ class _Frame(NamedTuple):
     opaque: bool
     listed: list[set[str]] | None
     todo: Iterator[tuple[str, os.stat_result]]
+    marks: Marks
 
     def below(self, name: str) -> Lower | None:
         if not self.dirs:
             return None
         if self.listed is None:
-            return look_up(self.dirs, name)
-        return look_up(tuple(d for d, names in zip(self.dirs, self.listed, strict=True) if name in names), name)
+            return look_up(self.dirs, name, self.marks)
+        dirs = tuple(d for d, names in zip(self.dirs, self.listed, strict=True) if name in names)
+        return look_up(dirs, name, self.marks)
 
 
 class UpperChanges:
     """One walk over an upper directory. Iterate once."""
 
-    def __init__(self, upper: str, lower: list[str], complete: bool = False) -> None:
+    def __init__(
+        self,
+        upper: str,
+        lower: list[str],
+        complete: bool = False,
+        marks: Marks = ROOT_MARKS,
+        unpacked: tuple[str, ...] = (),
+    ) -> None:
         """``lower`` are the directories below, the nearest first. ``complete``: ``upper`` holds the whole file system,
-        not only what was touched."""
+        not only what was touched. ``unpacked`` are those of ``lower`` that no process of an image has written to: what
+        stands for a device is believed only where it stands there, too."""
+        self._marks = marks
+        self._unpacked = unpacked
         self._upper = upper
         self._lower = tuple(lower)
         self._complete = complete
@@ -100,7 +114,7 @@ class UpperChanges:
                 return
         elif (about.st_mode & 0o7777, about.st_uid, about.st_gid) == (0o755, 0, 0):
             return
-        yield item_at("", self._upper, about)
+        yield self._item("", self._upper, about)
 
     def _enter(self, path: str, host: str, dirs: tuple[str, ...], opaque: bool) -> tuple[list[PackItem], _Frame]:
         present: list[tuple[str, os.stat_result]] = []
@@ -114,32 +128,32 @@ class UpperChanges:
                     present.append((entry.name, about))
         present.sort()
         if not dirs:
-            return [], _Frame(path, host, (), False, None, iter(present))
+            return [], _Frame(path, host, (), False, None, iter(present), self._marks)
         if opaque:
             gone = merged_names(dirs).difference(name for name, _ in present)
         elif len(removed) * len(dirs) > _ASK_UP_TO:
             gone = merged_names(dirs).intersection(removed)
         else:
-            gone = {name for name in removed if look_up(dirs, name) is not None}
+            gone = {name for name in removed if look_up(dirs, name, self._marks) is not None}
         whiteouts = [
             item
             for name in sorted(gone)
             for item in self._tell(PackItem(Entry(f"{path}/{name}" if path else name, WHITEOUT)))
         ]
         listed = [set(os.listdir(directory)) for directory in dirs] if len(present) * len(dirs) > _ASK_UP_TO else None
-        return whiteouts, _Frame(path, host, dirs, opaque, listed, iter(present))
+        return whiteouts, _Frame(path, host, dirs, opaque, listed, iter(present), self._marks)
 
     def _directory(
         self, path: str, host: str, about: os.stat_result, below: Lower | None, opaque: bool
     ) -> tuple[list[PackItem], _Frame]:
-        item = item_at(path, host, about)
+        item = self._item(path, host, about)
         told: list[PackItem] = []
         if below is None or not same_file(host, about, below.host, below.about):
             told = self._tell(item)
         else:
             self._pending.append(item)
         dirs = below.dirs if below is not None else ()
-        whiteouts, frame = self._enter(path, host, dirs, opaque or (bool(dirs) and is_opaque(host)))
+        whiteouts, frame = self._enter(path, host, dirs, opaque or (bool(dirs) and is_opaque(host, self._marks)))
         return told + whiteouts, frame
 
     def _tell(self, item: PackItem) -> list[PackItem]:
@@ -152,7 +166,7 @@ class UpperChanges:
         unchanged = below is not None and same_file(host, about, below.host, below.about)
         if unchanged and below is not None and self._same_links(path, group, below):
             return []
-        item = item_at(path, host, about)
+        item = self._item(path, host, about)
         return self._tell(hard_link_to(group[0], item) if group and group[0] != path else item)
 
     def _group(self, about: os.stat_result) -> list[str]:
@@ -184,11 +198,16 @@ class UpperChanges:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-
-def item_at(path: str, host: str, about: os.stat_result) -> PackItem:
-    entry = entry_of(about, path, host)
-    assert entry is not None, "sockets are left out before"
-    return PackItem(entry, host)
+    def _item(self, path: str, host: str, about: os.stat_result) -> PackItem:
+        entry = entry_of(about, path, host)
+        assert entry is not None, "sockets are left out before"
+        if self._marks.stand_ins:
+            mark = read_mark(host)
+            if mark is not None and (
+                self._marks.owners or any(read_mark(f"{d}/{path}") == mark for d in self._unpacked)
+            ):
+                entry = as_marked(entry, mark, owners=self._marks.owners)
+        return PackItem(entry, host)
 
 
 def hard_link_to(first: str, item: PackItem) -> PackItem:

@@ -12,6 +12,7 @@ from lamella.events import Note
 from lamella.filetree import entry as kinds
 from lamella.runtime.protocol import BindMount
 from lamella.store.store import Store
+from lamella.userns.ids import give
 
 _MODE = 0o755
 _PATIENCE = 0.05  # seconds between two looks at a cache that another step has locked
@@ -75,7 +76,7 @@ def _open(key: str, wanted: Wanted, around: Surroundings) -> str:
             return
         os.mkdir(place, 0o700)
         os.chmod(place, _mode(wanted))
-        os.chown(place, step.uid, step.gid)
+        give(place, step.uid, step.gid, around.where)
 
     if wanted.files is not None and wanted.files.found.entry.kind != kinds.DIRECTORY:
         raise DockerfileError(

@@ -9,6 +9,7 @@ from lamella.build.sources import ArchiveContext, ContextSource, CopySource
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
 from lamella.snapshot.treecopy import TreeCopy, copy_content
+from lamella.userns.ids import give
 
 
 def copy_files(files: Files, target: str) -> None:
@@ -48,7 +49,7 @@ def _make(source: CopySource, entry: Entry, place: str) -> bool:
 
 def _set_attributes(place: str, entry: Entry) -> None:
     if (entry.uid or entry.gid) and os.geteuid() == 0:
-        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
+        give(place, entry.uid, entry.gid)
     if entry.kind != kinds.SYMLINK:
         os.chmod(place, entry.mode)
     os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)

@@ -9,6 +9,7 @@ from lamella.build.mounts.surroundings import Ready, Surroundings, Wanted
 from lamella.build.request import AgentSource
 from lamella.errors import DockerfileError, InputError
 from lamella.runtime.protocol import BindMount
+from lamella.userns.ids import give
 
 VARIABLE = "SSH_AUTH_SOCK"
 _MODE = 0o600
@@ -39,7 +40,7 @@ def open_ssh(wanted: Wanted, around: Surroundings) -> Ready:
         socket = around.open.enter_context(key_agent(keys))
     place = around.work.machine.store.temporary_path(".ssh")
     around.open.enter_context(agent_proxy(socket, place))
-    os.chown(place, step.uid, step.gid)
+    give(place, step.uid, step.gid, around.where)
     os.chmod(place, _MODE if step.mode is None else step.mode & 0o777)
     return Ready(BindMount(step.target, place))
 

@@ -1,0 +1,217 @@
+"""One repository of a registry, as pull and push see it.
+
+Source: OCI distribution-spec 1.1.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
+from urllib.parse import quote
+
+from lamella.errors import NotFound, RegistryError
+from lamella.events import Emit, ignore
+from lamella.oci.descriptor import Descriptor
+from lamella.oci.digest import Digest
+from lamella.oci.reference import Reference
+from lamella.registry.address import address_of
+from lamella.registry.answers import read_words
+from lamella.registry.failure import Failed
+from lamella.registry.manifests import ALL, Fetched, digest_like, read_manifest
+from lamella.registry.server import Request, Server
+from lamella.registry.settings import RegistrySettings
+from lamella.remote.waiting import never
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
+    from lamella.registry.download import State
+
+_BUFFER = 1 << 20
+T = TypeVar("T")
+
+
+class Source(NamedTuple):
+    """A place where the repository is: ``path`` is its name there."""
+
+    server: Server
+    path: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.server.address.domain}/{self.path}"
+
+
+def open_repository(
+    reference: Reference,
+    settings: RegistrySettings,
+    *,
+    push: bool = False,
+    emit: Emit = ignore,
+    cancelled: Callable[[], bool] = never,
+) -> Repository:
+    """Nobody is asked yet. Raises RegistryError where registries.conf blocks it."""
+    address = address_of(reference.domain, tls_verify=settings.tls_verify, insecure=False)
+    return Repository((Source(Server(address, settings, emit, cancelled), reference.repository),), push)
+
+
+class Repository:
+    """Usable from several threads at once. What is not there is NotFound; a registry that refuses is RegistryDenied,
+    one that cannot be reached RegistryUnreachable, one that fails RegistryError."""
+
+    def __init__(self, sources: tuple[Source, ...], push: bool) -> None:
+        """``sources`` in the order in which they are asked; a push goes to the last one."""
+        self._sources = sources
+        self._push = push
+        self._begun: dict[Digest, str] = {}
+
+    @property
+    def name(self) -> str:
+        """``domain/path`` of where a push goes."""
+        return self._sources[-1].name
+
+    # --- manifests ---------------------------------------------------------------------------------------------------
+
+    def get_manifest(self, tag_or_digest: str, accept: tuple[str, ...] = ALL) -> Fetched:
+        """Verified, of at most 4 MiB. Raises ImageInvalid, too."""
+        wanted = Digest.parse(tag_or_digest) if ":" in tag_or_digest else None
+
+        def ask(source: Source) -> Fetched:
+            request = self._manifest_request("GET", source, tag_or_digest, accept)
+            backoff = source.server.backoff()
+            while True:
+                try:
+                    return read_manifest(source.server.ask(request), request.where, wanted)
+                except Failed as failed:
+                    backoff.wait(failed)
+
+        return self._first(ask)
+
+    def head_manifest(self, tag_or_digest: str, accept: tuple[str, ...] = ALL) -> Descriptor | None:
+        """What the registry says is there; None where nothing is."""
+
+        def ask(source: Source) -> Descriptor | None:
+            request = self._manifest_request("HEAD", source, tag_or_digest, accept)
+            response = source.server.ask_until(request)
+            read_words(response)
+            digest = response.headers.get("Docker-Content-Digest", "")
+            size = response.headers.get("Content-Length", "")
+            if not digest or not size.isdecimal():
+                fetched = self.get_manifest(tag_or_digest, accept)
+                return Descriptor(fetched.media_type, fetched.digest, len(fetched.raw))
+            media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
+            return Descriptor(media_type, Digest.parse(digest), int(size))
+
+        try:
+            return self._first(ask)
+        except NotFound:
+            return None
+
+    def put_manifest(self, tag_or_digest: str, raw: bytes, media_type: str) -> Digest:
+        """Byte for byte; its digest, recomputed."""
+        target = self._sources[-1]
+        where = _named(target, tag_or_digest)
+        request = Request(
+            "PUT", f"/v2/{target.path}/manifests/{quote(tag_or_digest, safe=':')}", "take a manifest", where,
+            headers={"Content-Type": media_type}, expected=(201, 200, 202), scopes=self._scopes(target),
+            body=lambda: (raw,), size=len(raw),
+        )  # fmt: skip
+        response = target.server.ask_until(request)
+        said = response.headers.get("Docker-Content-Digest", "")
+        read_words(response)
+        digest = Digest.parse(tag_or_digest) if ":" in tag_or_digest else Digest.of(raw)
+        digest = digest_like(digest, raw)
+        if said.startswith(f"{digest.algorithm}:") and said != digest:
+            raise RegistryError(f"the registry stored the manifest as {said[:200]}, not as {digest}", where=where)
+        return digest
+
+    def _manifest_request(self, method: str, source: Source, name: str, accept: tuple[str, ...]) -> Request:
+        return Request(
+            method, f"/v2/{source.path}/manifests/{quote(name, safe=':')}", "show the image", _named(source, name),
+            headers={"Accept": ", ".join(accept)}, scopes=self._scopes(source),
+        )  # fmt: skip
+
+    # --- blobs -------------------------------------------------------------------------------------------------------
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0, state: State | None = None) -> BinaryIO:
+        """Its bytes from ``offset`` on, as they are stored. See :class:`~lamella.registry.download.BlobStream`, which
+        verifies and resumes; nobody is asked before the first read."""
+        from lamella.registry.download import BlobStream
+
+        def open_at(position: int) -> BaseHTTPResponse:
+            headers = {"Range": f"bytes={position}-"} if position else {}
+            return self._ask_one_of(descriptor, headers, (200, 206, 416) if position else (200,))
+
+        server = self._sources[0].server
+        stream = BlobStream(
+            descriptor, f"{self.name}@{descriptor.digest}", open_at, server.backoff(),
+            silence=server.settings.patience.silence, cancelled=server.cancelled, offset=offset, state=state,
+        )  # fmt: skip
+        return cast(BinaryIO, io.BufferedReader(stream, _BUFFER))
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether a push can leave it out."""
+        target = self._sources[-1]
+        response = target.server.ask_until(self._blob_request("HEAD", target, descriptor)._replace(expected=(200, 404)))
+        read_words(response)
+        return response.status == 200
+
+    def mount_blob(self, descriptor: Descriptor, from_repository: str) -> bool:
+        """Whether the registry takes it from another of its repositories, a path without the domain."""
+        target = self._sources[-1]
+        scopes = (*self._scopes(target), f"repository:{from_repository}:pull")
+        query = f"mount={quote(descriptor.digest, safe='')}&from={quote(from_repository, safe='')}"
+        request = Request(
+            "POST", f"/v2/{target.path}/blobs/uploads/?{query}", "mount a blob", _named(target, descriptor.digest),
+            headers={"Content-Length": "0"}, expected=(201, 202), scopes=scopes,
+        )  # fmt: skip
+        try:
+            response = target.server.ask_until(request)
+        except (NotFound, RegistryError):
+            return False  # an upload will say what is the matter, if it is
+        read_words(response)
+        location = response.headers.get("Location")
+        if response.status == 202 and location:  # it began an upload instead
+            self._begun[descriptor.digest] = target.server.absolute(location)
+        return response.status == 201
+
+    def put_blob(
+        self,
+        descriptor: Descriptor,
+        open_stream: Callable[[], BinaryIO],
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        """``open_stream`` opens the blob at its start, again after a cut; ``progress`` is told the bytes sent so
+        far."""
+        from lamella.registry.upload import Upload
+
+        target = self._sources[-1]
+        location = self._begun.pop(descriptor.digest, None)
+        Upload(
+            target.server, target.path, self._scopes(target),
+            descriptor=descriptor, open_stream=open_stream, progress=progress, location=location,
+        ).run()  # fmt: skip
+
+    def _blob_request(self, method: str, source: Source, descriptor: Descriptor) -> Request:
+        url = f"/v2/{source.path}/blobs/{descriptor.digest}"
+        return Request(method, url, "show a blob", _named(source, descriptor.digest), scopes=self._scopes(source))
+
+    def _ask_one_of(
+        self, descriptor: Descriptor, headers: dict[str, str], expected: tuple[int, ...]
+    ) -> BaseHTTPResponse:
+        source = self._sources[-1]
+        request = self._blob_request("GET", source, descriptor)
+        return source.server.ask(request._replace(headers=headers, expected=expected))
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def _first(self, ask: Callable[[Source], T]) -> T:
+        return ask(self._sources[-1])
+
+    def _scopes(self, source: Source) -> tuple[str, ...]:
+        return (f"repository:{source.path}:{'pull,push' if self._push else 'pull'}",)
+
+
+def _named(source: Source, tag_or_digest: str) -> str:
+    return f"{source.name}{'@' if ':' in tag_or_digest else ':'}{tag_or_digest}"

@@ -1,0 +1,98 @@
+"""What went wrong with a request, as an error for a person, and whether it is worth asking again.
+
+Source: OCI distribution-spec, "Error Codes"; RFC 6749 section 5.2 for what token servers say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamella.errors import LamellaError, NotFound, RegistryDenied, RegistryError, RegistryUnreachable
+from lamella.registry.answers import read_words
+from lamella.registry.retry import retry_after
+from lamella.remote.why import why
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+    from urllib3.exceptions import HTTPError
+
+#: the hint where bytes are not what they have to be
+BROKEN = "try again; if it stays so, the image in the registry is broken, or something on the way changes it"
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+
+class Failed(Exception):
+    """``again``: it may go better the next time; ``wait`` are the seconds that the server asks for, None where it says
+    nothing. ``status`` is 0 where there was no answer."""
+
+    def __init__(self, error: LamellaError, *, again: bool = False, wait: float | None = None, status: int = 0) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.again = again
+        self.wait = wait
+        self.status = status
+
+
+def broke_off(where: str, error: HTTPError | OSError) -> Failed:
+    """No answer, or half of one."""
+    from urllib3.exceptions import HTTPError
+
+    if not isinstance(error, HTTPError):
+        text = error.strerror or str(error) or type(error).__name__
+        return Failed(_unreachable(where, text), again=True)
+    reason = why(error)
+    if reason.untrusted:
+        return Failed(
+            RegistryUnreachable(
+                "the registry's certificate is not to be trusted",
+                where=where,
+                detail=printable(reason.text),
+                hint="put the certificate of its authority into /etc/containers/certs.d/HOST[:PORT]/ca.crt, or name it"
+                " in SSL_CERT_FILE",
+                code="registry-untrusted",
+            )
+        )
+    return Failed(_unreachable(where, reason.text), again=not reason.nobody)
+
+
+def _unreachable(where: str, text: str) -> RegistryUnreachable:
+    return RegistryUnreachable(
+        "the registry cannot be reached",
+        where=where,
+        detail=printable(text),
+        hint="check the name, the network, and http_proxy, https_proxy and no_proxy",
+    )
+
+
+def stalled(where: str, after: int = 0) -> Failed:
+    text = "the registry sends nothing any more" + (f" (after {after} bytes)" if after else "")
+    error = RegistryUnreachable(text, where=where, hint="try again later", code="registry-stalled")
+    return Failed(error, again=True)
+
+
+def refused(where: str, response: BaseHTTPResponse, what: str = "") -> Failed:
+    """Of an answer that is not the one hoped for. Reads the rest of it, to a bound. ``what`` completes "cannot"."""
+    status = response.status
+    said = read_words(response)
+    shown = f"{status} {response.reason or ''}".strip()
+    message = f"the registry answers {shown}" + (f", asked to {what}" if what else "")
+    detail = printable(said) or None
+    if status in (401, 403):
+        hint = "check the name; 'lamella login SERVER' gives the credentials of who may"
+        error: LamellaError = RegistryDenied(f"the registry refuses to {what or 'do this'}", where=where,
+                                             detail=detail or shown, hint=hint)  # fmt: skip
+        return Failed(error, status=status)
+    if status == 404:
+        error = NotFound(f"the registry does not have it ({shown})", where=where, detail=detail,
+                         hint="check the name; it may also be one that only some may see: 'lamella login'")  # fmt: skip
+        return Failed(error, status=status)
+    again = status in _TRY_AGAIN
+    later = "try again later" if again else None
+    wait = retry_after(response.headers) if again else None
+    return Failed(RegistryError(message, where=where, detail=detail, hint=later), again=again, wait=wait, status=status)
+
+
+def printable(text: str, limit: int = 600) -> str:
+    """What a server said, fit for a terminal: no control characters, not too long."""
+    clean = "".join(char if char.isprintable() or char == "\n" else " " for char in text).strip()
+    return clean if len(clean) <= limit else clean[:limit] + "…"

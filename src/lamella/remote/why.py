@@ -1,0 +1,36 @@
+"""Why a server cannot be reached, in words, of what urllib3 raises."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, ProxyError, SSLError
+from urllib3.exceptions import TimeoutError as TimedOut
+
+
+class Why(NamedTuple):
+    """``untrusted``: the certificate is not one of an authority that is trusted, or not for this host. ``nobody``:
+    there was no connection at all."""
+
+    text: str
+    untrusted: bool = False
+    nobody: bool = False
+
+
+def why(error: HTTPError) -> Why:
+    reason: object = error
+    if isinstance(error, MaxRetryError) and error.reason is not None:
+        reason = error.reason
+    if isinstance(reason, ProxyError):
+        inner = reason.original_error
+        return Why(f"the proxy does not let it through: {str(inner).rpartition(': ')[2]}")
+    if isinstance(reason, SSLError):
+        text = str(reason.args[0] if reason.args else reason)
+        return Why(text, untrusted="certificate" in text.lower())
+    if isinstance(reason, NewConnectionError):
+        return Why(str(reason).rpartition(": ")[2], nobody=True)
+    if isinstance(reason, TimedOut):
+        return Why("it does not answer in time")
+    if isinstance(reason, ProtocolError):
+        return Why("it breaks off, or speaks no HTTP")
+    return Why(str(reason))

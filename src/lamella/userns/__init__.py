@@ -1,0 +1,6 @@
+"""Ordinary users: a user namespace to build and run in, and what is different in it."""
+
+from lamella.userns.enter import enter
+from lamella.userns.standing import Standing, current
+
+__all__ = ["Standing", "current", "enter"]

@@ -1,0 +1,100 @@
+"""An ordinary user of the machine, made for the tests and removed after them. Only root can make one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+_NAME = "lamtest"
+_SUBIDS = ("/etc/subuid", "/etc/subgid")
+
+
+class OrdinaryUser:
+    """``home`` is a folder of the user's that others can look into."""
+
+    def __init__(self, *, subordinate: bool) -> None:
+        """With the subordinate ids that the system gives, or with none."""
+        _remove_those_of_the_dead()
+        self.name = f"{_NAME}{os.getpid()}{'s' if subordinate else 'n'}"
+        self.home = Path(tempfile.mkdtemp(prefix="lamella-user-"))
+        _patiently(["useradd", "--home-dir", str(self.home), "--shell", "/bin/sh", "--user-group", self.name])
+        if not subordinate:
+            for path in _SUBIDS:
+                _take_lines_out(path, self.name)
+        self.uid = int(subprocess.run(["id", "-u", self.name], capture_output=True, check=True).stdout)
+        os.chown(self.home, self.uid, self.uid)
+        self.home.chmod(0o755)
+
+    def can_read_this(self) -> bool:
+        """Whether the user can execute the program under test."""
+        return self.run(sys.executable, "-c", "import lamella.cli.main").returncode == 0
+
+    def run(
+        self, *argv: str, cwd: Path | None = None, timeout: float = 300, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """As the user, in a fresh environment."""
+        return subprocess.run(
+            self.command(*argv, **environment),
+            cwd=cwd or self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
+        )
+
+    def command(self, *argv: str, **environment: str) -> list[str]:
+        variables = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        words = [f"{name}={value}" for name, value in variables.items()]
+        return ["runuser", "-u", self.name, "--", "env", "-i", *words, *argv]
+
+    def lamella(self, *words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "lamella.cli.main", *words, cwd=cwd, **environment)
+
+    def remove(self) -> None:
+        """Fails where something of the user's still runs."""
+        left = subprocess.run(["pgrep", "--uid", str(self.uid), "--list-full"], capture_output=True, check=False)
+        _patiently(["userdel", "--force", self.name])
+        shutil.rmtree(self.home)
+        assert not left.stdout, left.stdout.decode()
+
+
+def _patiently(argv: list[str]) -> None:
+    """The files of users have one lock for all, and several tests run at a time."""
+    deadline = time.monotonic() + 20
+    while True:
+        done = subprocess.run(
+            argv, capture_output=True, check=False, env={**os.environ, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        )
+        if done.returncode == 0:
+            return
+        if time.monotonic() > deadline or b"lock" not in done.stderr:
+            raise AssertionError(f"{argv}: {done.stderr.decode(errors='replace')}")
+        time.sleep(0.05)
+
+
+def _take_lines_out(path: str, name: str) -> None:
+    option = {"/etc/subuid": "--del-subuids", "/etc/subgid": "--del-subgids"}[path]
+    for line in Path(path).read_text().splitlines():
+        fields = line.split(":")
+        if fields[0] == name:
+            _patiently(["usermod", option, f"{fields[1]}-{int(fields[1]) + int(fields[2]) - 1}", name])
+
+
+def _remove_those_of_the_dead() -> None:
+    """Users of test runs that were killed."""
+    for line in Path("/etc/passwd").read_text().splitlines():
+        fields = line.split(":")
+        found = re.fullmatch(rf"{_NAME}(\d+)[sn]", fields[0])
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            _patiently(["userdel", "--force", fields[0]])
+            if fields[5].startswith(tempfile.gettempdir() + "/lamella-user-"):
+                shutil.rmtree(fields[5], ignore_errors=True)
