@@ -107,7 +107,6 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
     small layer on a large tree is quick by that."""
     changes: dict[str, Entry | None] = {}
     linked: set[str] | None = None
-    lower_targets: list[str] = []
     removed: dict[str, bool] = {}
     for new in layer:
         entry, path, kind = new, new.path, new.kind
@@ -124,11 +123,9 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
                 return None
             removed[path] = True
         if kind == HARDLINK:
-            target = changes[entry.link] if entry.link in changes else tree.get(entry.link)
+            target = changes.get(entry.link)
             if target is None or target.kind != FILE or order(entry.link) >= order(path):
                 return None
-            if entry.link not in changes:
-                lower_targets.append(entry.link)
             entry = _as_link(target, path, entry.link)
         parent = path.rpartition("/")[0]
         holder = changes.get(parent) or tree.get(parent)
@@ -141,8 +138,6 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
         if any(_is_below(path, removed) for path in changes) or not linked.isdisjoint(gone):
             return None
         changes.update(dict.fromkeys(gone))
-    if any(path in changes for path in lower_targets):  # what a layer links to, it does not remove
-        return None
     return changes
 
 
@@ -168,20 +163,15 @@ def _as_link(file: Entry, path: str, first: str) -> Entry:
 
 
 def _apply(trie: Trie, entries: Iterable[Entry]) -> None:
-    later: list[Entry] = []
     layer = list(entries)
-    removes = any(entry.kind in (WHITEOUT, OPAQUE) for entry in layer)
+    trie.begin_layer(tracked=any(entry.kind in (WHITEOUT, OPAQUE, HARDLINK) for entry in layer))
     for entry in layer:
         if entry.kind == WHITEOUT:
             trie.remove(entry.path)
         elif entry.kind == OPAQUE:
             trie.empty(entry.path)
         else:
-            if removes and entry.kind == DIRECTORY and trie.replaces_link(entry.path):
-                trie.put(entry)  # at once: what is removed below it is not what the link led to
-            later.append(entry)
-    for entry in later:
-        trie.put(entry)
+            trie.put(entry)
 
 
 def _collect(trie: Trie) -> dict[str, Entry]:

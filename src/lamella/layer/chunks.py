@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import ImageInvalid
 from lamella.layer.decoders import MAGIC_SIZE, detect_compression, is_decoding_error, make_decoder
+from lamella.layer.limits import RATIO_FREE
 
 if TYPE_CHECKING:
     from queue import Queue
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from lamella.layer.decoders import Decoder
 
 _INPUT = 1 << 18
-_RATIO_FREE = 64 << 20
 _QUEUED = 4
 
 
@@ -55,8 +55,13 @@ class Chunks:
         self.out += len(data)
         if self.limit is not None and self.out > self.limit:
             raise ImageInvalid(f"holds more than {self.limit} bytes", where=self._where)
-        if self.ratio is not None and self.out > max(_RATIO_FREE, self.ratio * self._source.taken):
-            raise ImageInvalid(f"unpacks to more than {self.ratio} times its size", where=self._where)
+        if self.ratio is not None and self.out > max(RATIO_FREE, self.ratio * self._source.taken):
+            raise ImageInvalid(
+                f"comes to more than {self.ratio} times its size: {self.out >> 20} MiB out of "
+                f"{self._source.taken >> 10} KiB so far",
+                where=self._where,
+                hint="it would fill the disk; if it is meant, store it uncompressed",
+            )
         if self.tap is not None:
             self.tap(data)
         return data

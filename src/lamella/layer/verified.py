@@ -10,12 +10,9 @@ from lamella.layer.compression import open_decompressed
 from lamella.oci.digest import DiffID
 
 
-def open_layer(
-    stream: BinaryIO, diff_id: DiffID, where: str, *, limit: int | None = None, ratio: int | None = None
-) -> BinaryIO:
+def open_layer(stream: BinaryIO, diff_id: DiffID, where: str) -> BinaryIO:
     """The uncompressed tar of the blob ``stream``. Reading it to the end raises ImageInvalid where it is not the layer
-    of that diff ID; until then nothing of it should be trusted. ``limit`` and ``ratio`` are those of
-    :func:`open_decompressed`; close it before ``stream``."""
+    of that diff ID; until then nothing of it should be trusted. Close it before ``stream``."""
     state = hashlib.new(diff_id.algorithm)
 
     def check(data: bytes) -> None:
@@ -28,4 +25,4 @@ def open_layer(
                 hint="the image is broken or forged; get it again from its source",
             )
 
-    return open_decompressed(stream, where, limit=limit, ratio=ratio, tap=check)
+    return open_decompressed(stream, where, tap=check)
