@@ -109,7 +109,6 @@ SHAPES: dict[str, tuple[list[list[Entry]], Paths]] = {
         [[f("a", 1), h("b", "a")], [f("a", 1, mode=0o700)]],
         [("/a", 1, "duplicate", 1, None)],
     ),
-    "a hard link into a lower layer": ([[f("a", 1)], [h("b", "a")], [wh("a")]], []),
     "a folder reached through a link": (
         [[d("usr/bin"), f("usr/bin/a", 1), Entry("bin", SYMLINK, link="usr/bin")], [f("bin/a", 2)], [wh("bin/a")]],
         [("/bin/a", 2, "deleted", 1, 2), ("/usr/bin/a", 1, "overwritten", 0, 1)],

@@ -73,24 +73,29 @@ class Trie:
         else:
             names[name] = entry
 
-    def remove(self, path: str) -> None:
-        """Removes what lower layers have at ``path`` and below it; nothing happens where there is nothing."""
+    def remove(self, path: str) -> list[Entry]:
+        """Removes what lower layers have at ``path`` and below it; returns what is gone and no directory, an entry for
+        each of its names. Nothing happens where there is nothing."""
+        gone: list[Entry] = []
         parent, _, name = path.rpartition("/")
         folder = self._walk(parent, False, lower=True)
         if folder is not None and name in folder.names:
-            self._purge(folder, name)
+            self._purge(folder, name, gone)
             self._forget()
+        return gone
 
-    def empty(self, path: str) -> None:
-        """Removes what lower layers have below the directory ``path``."""
+    def empty(self, path: str) -> list[Entry]:
+        """Removes what lower layers have below the directory ``path``; returns the like."""
+        gone: list[Entry] = []
         folder = self._walk(path, False, lower=True)
         if folder is not None and folder.since < self._layer:
             folder.since = self._layer
             for name in list(folder.names):
-                self._purge(folder, name)
+                self._purge(folder, name, gone)
             self._forget()
+        return gone
 
-    def _purge(self, parent: Folder, name: str) -> None:
+    def _purge(self, parent: Folder, name: str, gone: list[Entry]) -> None:
         todo, below = [(parent, name)], []
         while todo:  # without recursion: it may be deep
             holder, key = todo.pop()
@@ -102,14 +107,16 @@ class Trie:
             node = holder.names[key]
             if isinstance(node, Entry):
                 if not self._is_brought(node):
+                    gone.append(node)
                     del holder.names[key]
-            elif node.since < self._layer:
-                if not node.names and not self._is_brought(node.entry):
-                    del holder.names[key]
-                    continue
-                node.since = self._layer
-                if node.entry is not None and not self._is_brought(node.entry):
-                    node.entry = Entry(node.entry.path, DIRECTORY, 0o755)
+                continue
+            node.since = self._layer
+            if self._is_brought(node.entry):
+                continue
+            if not node.names:
+                del holder.names[key]
+            elif node.entry is not None:  # it is there for what this layer has in it
+                node.entry = Entry(node.entry.path, DIRECTORY, 0o755)
 
     def _is_brought(self, entry: Entry | None) -> bool:
         return self._brought is not None and id(entry) in self._brought

@@ -81,12 +81,13 @@ class ApplyHiding:
             real = join(parent, name)
             if real not in self._brought and real not in self._holding:
                 self.target.clear(parent, name)
-            elif real not in self._new and self._is_directory(parent, name):
+            elif self._is_directory(parent, name):
                 self.target.touch(real)
-                self._new.add(real)
                 if real not in self._brought:
                     self.target.set_implicit(real)
-                todo += [(real, inner) for inner in self._names(real)]
+                if real not in self._new:
+                    self._new.add(real)
+                    todo += [(real, inner) for inner in self._names(real)]
 
     def _is_directory(self, parent: str, name: str) -> bool:
         status = os.lstat(name, dir_fd=self.target.tree.descriptor(parent))

@@ -117,6 +117,7 @@ def _failure(error: OSError, where: str, path: str) -> LamellaError:
 class _Unpacker:
     def __init__(self, target: Target, hiding: OverlayHiding | ApplyHiding, where: str, digests: bool) -> None:
         self.target, self._hiding, self._where, self._digests = target, hiding, where, digests
+        self._left_out: set[str] = set()  # real paths of devices that only root could make, and of their other names
         hiding.start(target)
 
     def add(self, entry: Entry, content: BinaryIO | None) -> str:
@@ -181,7 +182,11 @@ class _Unpacker:
         try:
             status = os.lstat(link, dir_fd=tree.descriptor(source))
         except FileNotFoundError:
-            raise missing from None
+            if source_real not in self._left_out:
+                raise missing from None
+            self.target.clear(parent, name)
+            self._left_out.add(real)
+            return
         if modes.S_ISDIR(status.st_mode) or source_real.startswith(real + "/") or not self._hiding.holds(source_real):
             raise missing
         if source_real == real:
@@ -202,6 +207,7 @@ class _Unpacker:
         elif entry.kind == kinds.FIFO or privileged:
             os.mknod(name, _DEVICE_MODES[entry.kind] | 0o600, os.makedev(entry.major, entry.minor), dir_fd=folder)
         else:
+            self._left_out.add(join(parent, name))
             return
         self.target.own_special(folder, name, entry)
         if entry.kind != kinds.SYMLINK:
