@@ -15,6 +15,7 @@ import zstandard
 from lamella.errors import ImageInvalid, UsageError
 from lamella.layer.compression import make_compressor, open_decompressed
 from lamella.layer.decoders import detect_compression
+from lamella.layer.limits import Swelling
 
 PLAIN = b"".join(b"line %d of many\n" % number for number in range(25_000))
 
@@ -107,14 +108,14 @@ def test_limits_stop_bombs(name: str) -> None:
         open_decompressed(io.BytesIO(data), "layer-7", limit=(3 << 20) - 1).read()
 
 
-def test_the_ratio_counts_only_large_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lamella.layer.chunks.RATIO_FREE", 64 << 20)
+def test_the_ratio_counts_only_large_outputs() -> None:
+    twenty = Swelling(20, 64 << 20)
     data = zlib.compress(bytes(70 << 20), 9)
     gzipped = PACKERS["gzip"](bytes(70 << 20))
     assert len(data) < 100_000
-    with pytest.raises(ImageInvalid, match="comes to more than 20 times"):
-        open_decompressed(io.BytesIO(gzipped), "layer-7", ratio=20).read()
-    assert len(open_decompressed(io.BytesIO(PACKERS["gzip"](bytes(10 << 20))), ratio=20).read()) == 10 << 20
+    with pytest.raises(ImageInvalid, match="unpacks to more than 20 times"):
+        open_decompressed(io.BytesIO(gzipped), "layer-7", swelling=twenty).read()
+    assert len(open_decompressed(io.BytesIO(PACKERS["gzip"](bytes(10 << 20))), swelling=twenty).read()) == 10 << 20
 
 
 def test_a_zstd_bomb_does_not_fill_the_memory() -> None:
@@ -146,8 +147,8 @@ def test_compressing_is_deterministic_and_standard(name: str) -> None:
 
 
 def test_levels_and_names_are_checked() -> None:
-    with pytest.raises(UsageError, match="level 9"):
-        make_compressor("gzip", 9)
+    with pytest.raises(UsageError, match="level 10"):
+        make_compressor("gzip", 10)
     with pytest.raises(UsageError, match="level 30"):
         make_compressor("zstd", 30)
     with pytest.raises(UsageError, match="lzma"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import ImageInvalid
 from lamella.layer.decoders import MAGIC_SIZE, detect_compression, is_decoding_error, make_decoder
-from lamella.layer.limits import RATIO_FREE
+from lamella.layer.limits import Swelling
 
 if TYPE_CHECKING:
     from queue import Queue
@@ -36,11 +36,11 @@ class Source:
 
 class Chunks:
     """The content of ``source``, which is compressed by ``name`` (or ``none``). ``out`` counts its bytes so far;
-    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's. ``tap`` is given each chunk on its way,
-    and b"" at the end."""
+    ``limit`` bounds them, ``swelling`` in proportion to the source's. ``tap`` is
+    given each chunk on its way, and b"" at the end."""
 
     limit: int | None = None
-    ratio: int | None = None
+    swelling: Swelling | None = None
     tap: Callable[[bytes], None] | None = None
 
     def __init__(self, source: Source, name: str, where: str) -> None:
@@ -55,12 +55,12 @@ class Chunks:
         self.out += len(data)
         if self.limit is not None and self.out > self.limit:
             raise ImageInvalid(f"holds more than {self.limit} bytes", where=self._where)
-        if self.ratio is not None and self.out > max(RATIO_FREE, self.ratio * self._source.taken):
+        if self.swelling is not None and self.out > max(self.swelling.free, self.swelling.ratio * self._source.taken):
             raise ImageInvalid(
-                f"comes to more than {self.ratio} times its size: {self.out >> 20} MiB out of "
+                f"unpacks to more than {self.swelling.ratio} times its size: {self.out >> 20} MiB out of "
                 f"{self._source.taken >> 10} KiB so far",
                 where=self._where,
-                hint="it would fill the disk; if it is meant, store it uncompressed",
+                hint="it may be made to fill the disk: do not use it unless you know who made it, and why",
             )
         if self.tap is not None:
             self.tap(data)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from lamella.errors import UsageError
 from lamella.layer.chunks import Ahead, Chunks, Source
 from lamella.layer.decoders import MAGIC_SIZE, detect_compression
-from lamella.layer.limits import RATIO
+from lamella.layer.limits import SWELLING, Swelling
 
 if TYPE_CHECKING:  # a protocol costs start-up time
     from typing import Protocol
@@ -28,9 +28,10 @@ if TYPE_CHECKING:  # a protocol costs start-up time
 
 CHUNK = 1 << 20
 _AHEAD_FROM = 4 << 20
-#: the levels used where none is named; ISA-L's go from 0 to 3
+#: the levels used where none is named
 DEFAULT_LEVEL = {"gzip": 1, "zstd": 3}
-_LEVELS = {"gzip": range(4), "zstd": range(-7, 23)}
+_LEVELS = {"gzip": range(10), "zstd": range(-7, 23)}
+_ISAL_LEVELS = range(4)  # the slow ones beyond are zlib's
 
 
 class _Store:
@@ -54,6 +55,10 @@ def make_compressor(compression: str, level: int | None = None) -> Compressor:
         levels = _LEVELS[compression]
         raise UsageError(f"{compression} has no level {level}", hint=f"use {levels.start} to {levels.stop - 1}")
     if compression == "gzip":
+        if level not in _ISAL_LEVELS:
+            import zlib
+
+            return zlib.compressobj(level=level, wbits=31)
         from isal import isal_zlib
 
         return cast("Compressor", isal_zlib.compressobj(level=level, wbits=31))
@@ -67,14 +72,14 @@ def open_decompressed(
     where: str = "archive",
     *,
     limit: int | None = None,
-    ratio: int | None = RATIO,
+    swelling: Swelling | None = SWELLING,
     ahead: bool = True,
     tap: Callable[[bytes], None] | None = None,
 ) -> BinaryIO:
     """The content of ``stream``, decompressed by what its first bytes say; several members or frames one after another
-    are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first GiB),
-    raises ImageInvalid naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece
-    as it is made, on whatever thread, and b"" at its end; it may raise.
+    are one content. More than ``limit`` bytes out, or more than ``swelling`` has of what went in, raises ImageInvalid
+    naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece as it is made, on
+    whatever thread, and b"" at its end; it may raise.
 
     Close it before ``stream``, which stays open: with ``ahead`` a thread reads that one once some MiB have come out.
     """
@@ -83,7 +88,7 @@ def open_decompressed(
         start += more
     name = detect_compression(start)
     chunks = Chunks(Source(stream, start), name, where)
-    chunks.limit, chunks.ratio, chunks.tap = limit, ratio if name != "none" else None, tap
+    chunks.limit, chunks.swelling, chunks.tap = limit, swelling if name != "none" else None, tap
     return io.BufferedReader(_Reader(chunks, ahead and name != "none"), CHUNK)
 
 

@@ -5,6 +5,8 @@ They stop what can only be meant to fill a disk or a memory, and leave everythin
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 #: bytes; Linux opens no longer path (PATH_MAX less its NUL) and no longer name
 MAX_PATH, MAX_NAME = 4095, 255
 #: bytes; Linux has no longer attribute, and no longer name of one (XATTR_SIZE_MAX, XATTR_NAME_MAX)
@@ -20,12 +22,21 @@ MAX_MEMBERS = 2_000_000
 MAX_METADATA = 512 << 20
 #: layers of one image: overlayfs takes no more lower directories, and Docker stops at 127
 MAX_LAYERS = 500
-#: a compressed stream may come to so many times its size, once it has come to the bytes of ``RATIO_FREE``. Programs
-#: and texts come to less than 20 times their size; gzip cannot do more than 1032, zstd does 30,000. So an empty disk
-#: image or a file of zeros of up to a gigabyte passes, and a bomb of a few MB does not fill a disk
-RATIO, RATIO_FREE = 200, 1 << 30
 #: bytes a zstd stream may want to look back. RFC 8878, section 3.1.1.1.2 asks decoders for 8 MiB; encoders with
 #: long-distance matching use up to 128 MiB
 ZSTD_WINDOW = 128 << 20
 #: bytes an xz stream may want of memory
 LZMA_MEMORY = 256 << 20
+
+
+class Swelling(NamedTuple):
+    """How much a stream may grow when it is decompressed: to ``free`` bytes in any case, beyond that to ``ratio`` times
+    its size. Programs and texts come to less than 20 times their size; gzip cannot do more than 1032, zstd does
+    30,000. So an empty disk image or a file of zeros of up to a gigabyte passes, and a bomb of a few MB does not fill a
+    disk."""
+
+    ratio: int = 250
+    free: int = 1 << 30
+
+
+SWELLING = Swelling()

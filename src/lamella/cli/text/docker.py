@@ -1,8 +1,12 @@
-"""Tables and ages as Docker's command line lays them out, so that scripts which cut its columns work."""
+"""Tables, sizes and ages as Docker's command line lays them out, so that scripts which cut its columns work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamella.container.values import State
 
 _MINIMUM, _GAP = 10, 3  # of a column, and after its widest cell
 _SECOND = 1_000_000_000
@@ -13,6 +17,16 @@ def docker_table(rows: Sequence[Sequence[str]]) -> list[str]:
     columns = len(rows[0]) - 1
     widths = [max(_MINIMUM, max(len(row[column]) for row in rows) + _GAP) for column in range(columns)]
     return ["".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows]
+
+
+def human_size(size: int) -> str:
+    """Decimal units, as Docker prints them: ``12.8MB``."""
+    value, unit = float(size), "B"
+    for following in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:  # what rounds to 1000 is one of the next unit
+            break
+        value, unit = value / 1000, following
+    return f"{size}B" if unit == "B" else f"{value:.3g}{unit}"
 
 
 def docker_age(created: int, now: int) -> str:
@@ -38,3 +52,27 @@ def _duration(seconds: int) -> str:
         if days < limit:
             return f"{days // length} {unit}"
     return f"{seconds // 31_536_000} years"
+
+
+def docker_status(state: State, now: int) -> str:
+    """``Up 5 minutes (healthy)``, ``Exited (137) 2 hours ago``, ``Created``."""
+    if state.status == "running":
+        shown = {"": "", "starting": " (health: starting)"}.get(state.health, f" ({state.health})")
+        return f"Up {_duration((now - state.started) // _SECOND)}{shown}"
+    if state.status == "exited":
+        return f"Exited ({state.exit_code}) {docker_age(state.finished, now)}"
+    return "Created"
+
+
+def quoted_command(text: str) -> str:
+    """In double quotes, with what could steer a terminal escaped as Go's strconv.Quote does it."""
+    return '"' + "".join(_GO_ESCAPES.get(char, char) if char != " " else char for char in map(_escaped, text)) + '"'
+
+
+_GO_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _escaped(char: str) -> str:
+    if char in _GO_ESCAPES or char.isprintable():
+        return char
+    return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"
