@@ -239,7 +239,7 @@ def test_a_hundred_thousand_paths_and_a_thousand_whiteouts_are_quick() -> None:
     import time
 
     layer = [f(f"d{number % 1000}/f{number}", 1) for number in range(100_000)]
-    started = time.perf_counter()
+    started = time.process_time()
     waste = measure_waste([layer, [wh(f"d{number}") for number in range(1000)]])
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert waste.bytes == 100_000

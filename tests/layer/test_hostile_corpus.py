@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hostile import Case, Tree, cases, lower_layer
+from hostile import Case, cases, lower_layer
 from roads import NAME, indexed, merged, mounted, unpack
+from treeview import difference
 
 from lamella.errors import ImageInvalid
-from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from lamella.filetree.entry import Entry
 from lamella.filetree.tree import resolved
 
 CASES = cases()
@@ -37,38 +37,6 @@ def outside(arena: Path) -> list[object]:
         found.append(path.read_bytes() if path.is_file() else b"")
     passwd = Path("/etc/passwd").read_bytes()
     return [*found, b"root:" in passwd, b"evil" in passwd, os.path.lexists("/etc/x"), os.path.lexists("/x")]
-
-
-def described(entry: Entry, content: dict[str, bytes]) -> str:
-    """As the table writes it."""
-    owner = f" {entry.uid}:{entry.gid}" if entry.uid or entry.gid else ""
-    if entry.kind == FILE:
-        mode = f" {entry.mode:o}" if entry.mode & 0o7000 else ""
-        return f"f {content[entry.digest].decode()}{mode}{owner}"
-    if entry.kind == DIRECTORY:
-        return "d" + (f" {entry.mode:04o}" if entry.mode != 0o755 else "")
-    if entry.kind in (SYMLINK, HARDLINK):
-        return f"{'l' if entry.kind == SYMLINK else 'h'} {entry.link}{owner}"
-    return entry.kind + (f" {entry.major},{entry.minor}" if entry.kind in "bc" else "")
-
-
-CONTENT = {hashlib.sha256(data).hexdigest(): data for data in (b"", b"evil", b"new", b"root", b"tool", b"1", b"2")}
-
-
-def difference(before: dict[str, Entry], after: dict[str, Entry], canary: str) -> Tree:
-    """As the table has it. A path inside that is called like the canary is one entry there, its parents are none."""
-    twin = f"{canary}/file".lstrip("/")
-    parents = {twin[:cut] for cut in range(len(twin)) if twin[cut] == "/"} if twin in after else set()
-    found: Tree = {}
-    for path in before.keys() | after.keys():
-        was, now = before.get(path), after.get(path)
-        if now is None:
-            found[path] = None
-            continue
-        same = was is not None and described(was, CONTENT) == described(now, CONTENT)
-        if not same and path not in parents and (path or now.mode != 0o755):
-            found["@" if path == twin else path] = described(now, CONTENT).replace(canary, "@")
-    return found
 
 
 def test_the_corpus_is_large_enough() -> None:

@@ -13,7 +13,8 @@ Source: OCI image-spec layer.md, "Applying Changesets".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import zip_longest
 
 from lamella.errors import ImageInvalid
@@ -40,13 +41,20 @@ def merge_layers(layers: Iterable[Iterable[Entry]], names: Iterable[str] = ()) -
     hard links or chains of symbolic links lead nowhere; before it stands that of the layer's ``names``, where given."""
     trie = Trie()
     for entries, name in zip_longest(layers, names):
-        try:
+        with named_layer(name):
             _apply(trie, entries)
-        except ImageInvalid as error:
-            if name is not None:
-                error.where = f"{name}: {error.where}"
-            raise
     return _collect(trie)
+
+
+@contextmanager
+def named_layer(name: str | None) -> Iterator[None]:
+    """Puts the layer before the path in errors."""
+    try:
+        yield
+    except ImageInvalid as error:
+        if name is not None:
+            error.where = f"{name}: {error.where}"
+        raise
 
 
 def apply_layer(tree: dict[str, Entry], entries: Iterable[Entry]) -> dict[str, Entry]:

@@ -9,9 +9,11 @@ What layers do to a tree is told in :mod:`lamella.filetree.trie`; this module wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
+from lamella.filetree.tree import named_layer
 from lamella.filetree.trie import Folder, Trie
 
 DELETED = "deleted"
@@ -46,11 +48,12 @@ class Attribution(NamedTuple):
     losses: tuple[Loss, ...]
 
 
-def attribute_layers(layers: Iterable[Sequence[Entry]]) -> Attribution:
+def attribute_layers(layers: Iterable[Sequence[Entry]], names: Iterable[str] = ()) -> Attribution:
     """Walks the layers, bottom first. Linear in the number of entries. Raises ImageInvalid as merging does."""
     walk = _Walk()
-    for number, entries in enumerate(layers):
-        walk.apply(number, entries)
+    for number, (entries, name) in enumerate(zip_longest(layers, names)):
+        with named_layer(name):
+            walk.apply(number, entries)
     return walk.finish()
 
 
