@@ -30,6 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 __all__ = ["basic_registry", "faults", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Names without a registry are Docker Hub's, which no test may ask: an image that is missing would be pulled from there.
+os.environ["CONTAINERS_REGISTRIES_CONF"] = str(REPOSITORY / "tests/data/registries.conf")
+
 
 @pytest.fixture(scope="session")
 def bases() -> Path:
