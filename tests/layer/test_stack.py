@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,7 @@ from lamella.layer.read import read_entries
 from lamella.layer.unpack import unpack_layer
 
 pytestmark = pytest.mark.root
-RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=usually(60, 150), suppress_health_check=list(HealthCheck))
 
 Member = tuple[Entry, bytes]
 _LIBC = ctypes.CDLL(None, use_errno=True)
