@@ -79,13 +79,13 @@ def left(store: Path, network: ContainerNetwork) -> dict[str, list[str]]:
         try:
             environment = (folder / "environ").read_bytes()
             mounts = (folder / "mountinfo").read_text(errors="replace")
-            namespace = os.stat(folder / "ns/net").st_ino
+            entered = {os.stat(thread).st_ino for thread in folder.glob("task/*/ns/net")}
         except OSError:
             continue
         if folder.name != str(os.getpid()) and (str(store).encode() in environment or f"{store}/" in mounts):
             found["processes"].append(folder.name)
             found["mounts"] += [line for line in mounts.splitlines() if f"{store}/" in line]
-            found["namespaces"] += [str(namespace)] * (namespace not in own)
+            found["namespaces"] += [str(namespace) for namespace in entered if namespace not in own]
     for table in ("tcp", "tcp6", "udp", "udp6"):
         lines = inside(network, f"cat /proc/net/{table}").stdout.splitlines()[1:]
         found["ports"] += [line for line in lines if line.split()[3] in ("0A", "07")]
