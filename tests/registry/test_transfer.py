@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from clients import HASTY, blob, opener
+from faults import Faults, answers, cuts_each
 from registries import Asked, Registry
 from stores import AddImage
 
-from lamella.errors import ImageInvalid, LamellaError, NotFound, NotSupported
+from lamella.errors import ImageInvalid, LamellaError, NotFound, NotSupported, RegistryError
 from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.verified import Swelling
 from lamella.oci import mediatype
@@ -407,6 +408,50 @@ def test_a_cut_pull_keeps_what_came_whole(
     pull_from(registry, "cut:1", other, heard)
     assert (heard.total.blobs, heard.total.present) == (1, 1)
     is_well(other)
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_a_blob_that_came_in_part_is_gone_on_with(
+    registry: Registry, faults: Faults, add_image: AddImage, store: Store, other: Store, *, spoilt: bool
+) -> None:
+    image = add_image("a:1", {"a": noise(39, 3_000_000)})
+    name = f"partial-{spoilt}:1".lower()
+    push_to(registry, name, image.image, store)
+    faults.add("GET", "/blobs/sha256:" + image.image.manifest.layers[0].digest.encoded, cuts_each(2_000_000), times=1)
+    faults.add("GET", "/blobs/sha256:" + image.image.manifest.layers[0].digest.encoded, answers(503))
+    reference = parse_reference(f"{faults.host}/{name}")
+    job = Pull(open_repository(reference, HASTY), reference, other, threading.Event())
+    with pytest.raises(RegistryError, match="503"):
+        pull(job)
+    nothing_came(other)
+    (part,) = os.listdir(f"{other.root}/lamella/partial")
+    if spoilt:
+        with open(f"{other.root}/lamella/partial/{part}", "r+b") as file:
+            file.write(b"nonsense")
+    faults.clear()
+    heard = Heard()
+    again = job._replace(stop=threading.Event(), emit=heard, repository=open_repository(reference, HASTY))
+    if spoilt:
+        with pytest.raises(ImageInvalid):
+            pull(again)
+        nothing_came(other)
+        assert os.listdir(f"{other.root}/lamella/partial") == []
+        return
+    pull(again)
+    assert [one.start for one in faults.asked if one.start] == [2_000_000]
+    assert (heard.total.blobs, heard.total.bytes < 1_100_000, heard.total.spared) == (1, True, 2_000_000)
+    assert os.listdir(f"{other.root}/lamella/partial") == []
+    is_well(other)
+
+
+def test_what_came_in_part_is_garbage_one_day(store: Store, tmp_path: Path) -> None:
+    path = store.temporary_path()
+    Path(path).write_bytes(bytes(2 << 20))
+    store.partials.keep(path, blob(b"whatever")._replace(size=3 << 20))
+    prune(store)
+    assert os.listdir(f"{store.root}/lamella/partial") != []
+    prune(store, grace=0)
+    assert os.listdir(f"{store.root}/lamella/partial") == []
 
 
 @pytest.mark.parametrize("known", [False, True])

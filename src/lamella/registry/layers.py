@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lamella.errors import ImageInvalid, Interrupted
@@ -25,13 +26,14 @@ from lamella.store.store import Store
 if TYPE_CHECKING:
     from lamella.filetree.entry import Entry
     from lamella.oci.descriptor import Descriptor
+    from lamella.store.partials import State
 
 #: layers that arrive at the same time
 PARALLEL = 4
 #: how much a layer may grow when it is decompressed
 SWELLING = Swelling()
 _INDEXING = 2  # threads, where nothing is unpacked
-OpenBlob = Callable[["Descriptor"], BinaryIO]
+OpenBlob = Callable[["Descriptor", int, "State | None"], BinaryIO]
 
 
 class Came(NamedTuple):
@@ -81,6 +83,10 @@ class LayersIn:
             jobs += [lambda: self._index_from(todo)] * min(_INDEXING, len(todo))
         try:
             Together(self._stop, self._let_go).run([lambda job=job: _quietly(job) for job in jobs])  # type: ignore[misc]
+        except ImageInvalid:
+            for blob in self._arriving.values():
+                self._store.partials.forget(blob.blob)  # its beginning may be what is wrong
+            raise
         finally:
             for arriving in self._arriving.values():
                 arriving.close()
@@ -122,8 +128,8 @@ class LayersIn:
                     raise Interrupted("the transfer was cancelled")
                 self._emit(BlobMoved(blob.digest, "downloading", size, blob.size))
 
-            arriving.fetch(lambda blob=blob: self._open_blob(blob), self._store.blobs, grown)  # type: ignore[misc]
-            self._count(Came(bytes=blob.size, blobs=1))
+            came = arriving.fetch(partial(self._open_blob, blob), self._store, grown)
+            self._count(Came(bytes=came, blobs=1, spared=blob.size - came))
             if self._snapshotter is None:
                 self._emit(BlobMoved(blob.digest, "done", blob.size, blob.size))
 
