@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from faults import Faults, answers, cuts_each
 from registries import Asked, Registry
 from stores import AddImage
 
-from lamella.errors import ImageInvalid, LamellaError, NotFound, NotSupported, RegistryError
+from lamella.errors import ImageInvalid, LamellaError, NoSpace, NotFound, NotSupported, RegistryError
 from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.verified import Swelling
 from lamella.oci import mediatype
@@ -532,6 +533,34 @@ def test_manifest_and_config_that_do_not_agree(
     with pytest.raises(NotFound):
         pull_from(registry, "nothing-here:1", other)
     nothing_came(other)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("unpack", [False, True])
+def test_a_full_disk(registry: Registry, add_image: AddImage, store: Store, tmp_path: Path, unpack: bool) -> None:
+    from lamella.snapshot.overlay import OverlaySnapshotter
+
+    image = add_image("a:1", {"a": b"small"}, {"a": noise(40, 2_500_000)}, {"b": noise(41, 2_500_000)})
+    push_to(registry, f"full-{unpack}:1".lower(), image.image, store)
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(small)], check=True)
+    try:
+        with Store.open(str(small / "store")) as full:
+            snapshotter = OverlaySnapshotter(f"{full.root}/snapshots") if unpack else None
+            if not unpack:
+                (small / "filler").write_bytes(bytes(1_000_000))
+            with pytest.raises(NoSpace) as caught:
+                pull_from(registry, f"full-{unpack}:1".lower(), full, snapshotter=snapshotter)
+            assert caught.value.exit_code == 3
+            nothing_came(full)
+            assert (
+                not os.path.exists(f"{full.root}/lamella/partial") or os.listdir(f"{full.root}/lamella/partial") == []
+            )
+            if snapshotter is not None:
+                snapshotter.close()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_the_same_layer_twice(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from lamella.errors import ImageInvalid, Interrupted
+from lamella.errors import ImageInvalid, Interrupted, NoSpace
 from lamella.events import BlobMoved, Emit
 from lamella.layer.packed import PackedLayer
 from lamella.layer.verified import Passed, Swelling, open_layer
@@ -83,9 +83,9 @@ class LayersIn:
             jobs += [lambda: self._index_from(todo)] * min(_INDEXING, len(todo))
         try:
             Together(self._stop, self._let_go).run([lambda job=job: _quietly(job) for job in jobs])  # type: ignore[misc]
-        except ImageInvalid:
-            for blob in self._arriving.values():
-                self._store.partials.forget(blob.blob)  # its beginning may be what is wrong
+        except (ImageInvalid, NoSpace):
+            for arriving in self._arriving.values():
+                self._store.partials.forget(arriving.blob)  # its beginning may be what is wrong, and takes up room
             raise
         finally:
             for arriving in self._arriving.values():
