@@ -19,7 +19,7 @@ from stores import AddImage
 
 from lamella.errors import ImageInvalid, LamellaError, NoSpace, NotFound, NotSupported, RegistryError
 from lamella.events import BlobMoved, Event, Note, Transferred
-from lamella.layer.verified import Swelling
+from lamella.layer.limits import Swelling
 from lamella.oci import mediatype
 from lamella.oci.digest import DiffID, chain_ids
 from lamella.oci.image import Image

@@ -33,10 +33,12 @@ from lamella.snapshot.unpacked import unpack_image
 
 if TYPE_CHECKING:
     from lamella.runtime.launch import Launched, Place
+    from lamella.runtime.listen import Listeners
 
 
 class Job(NamedTuple):
-    """What a monitor is made for. ``root`` is the store's folder, ``runtime`` a runtime's name or None."""
+    """What a monitor is made for. ``root`` is the store's folder, ``runtime`` a runtime's name or None; ``ports`` are
+    the machine's that are published."""
 
     root: str
     folder: Folder
@@ -44,6 +46,7 @@ class Job(NamedTuple):
     image: Image
     blobs: BlobSource
     runtime: str | None
+    ports: Listeners | None = None
 
 
 class Monitor:
@@ -95,7 +98,7 @@ class Monitor:
         workspace = snapshotter.prepare(unpack_image(snapshotter, job.image, job.blobs, container.image))
         opened.callback(workspace.discard)
         self._let_go()
-        network = open_network(container)
+        network = open_network(container, job.ports)
         opened.callback(network.close)
         self._note = network.lacking and f"the container reaches nothing outside: {network.lacking}"
         write_surroundings(job.folder, container, network.addresses, network.resolver)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lamella.errors import ImageInvalid, Interrupted, NoSpace
 from lamella.events import BlobMoved, Emit
+from lamella.layer import limits
 from lamella.layer.packed import PackedLayer
-from lamella.layer.verified import Passed, Swelling, open_layer
+from lamella.layer.verified import Passed, open_layer
 from lamella.oci.digest import ChainID, Digest, chain_ids
 from lamella.oci.image import Image, LayerRef
 from lamella.registry.arriving import Abandoned, Arriving
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 #: layers that arrive at the same time
 PARALLEL = 4
 #: how much a layer may grow when it is decompressed
-SWELLING = Swelling()
+SWELLING = limits.SWELLING
 _INDEXING = 2  # threads, where nothing is unpacked
 OpenBlob = Callable[["Descriptor", int, "State | None"], BinaryIO]
 
@@ -170,10 +171,9 @@ class LayersIn:
             layers.record(PackedLayer(ref.diff_id, ref.blob, passed.size, entries))
 
         where = str(ref.blob.digest)
-        ratio, free = SWELLING
         with (
             self._open(ref) as stream,
-            open_layer(stream, ref.diff_id, where, ratio=ratio, free=free, passed=passed) as tar,
+            open_layer(stream, ref.diff_id, where, swelling=SWELLING, passed=passed) as tar,
         ):
             snapshot = self._snapshotter.unpack(parent, tar, chain, where, told if unknown else None)
         if not unknown:
@@ -211,10 +211,9 @@ class LayersIn:
         layers.record(PackedLayer(ref.diff_id, ref.blob, index.uncompressed, index.entries))
 
     def _verify(self, ref: LayerRef) -> None:
-        ratio, free = SWELLING
         with (
             self._open(ref) as stream,
-            open_layer(stream, ref.diff_id, str(ref.blob.digest), ratio=ratio, free=free) as tar,
+            open_layer(stream, ref.diff_id, str(ref.blob.digest), swelling=SWELLING) as tar,
         ):
             while tar.read(1 << 20):
                 pass

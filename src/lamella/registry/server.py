@@ -104,10 +104,12 @@ class Server:
     def absolute(self, url: str, *, base: str | None = None) -> str:
         """``url`` as this server means it. Raises RegistryError for what is no address."""
         try:
-            joined = urljoin(base or self._find_base(), url)
-            parts = urlsplit(joined)
+            base = base or self._find_base()
+            parts = urlsplit(urljoin(base, url))
+            if (parts.scheme, "https", parts.netloc) == ("http", *urlsplit(base)[:2]):
+                parts = parts._replace(scheme="https")  # it does not know of the TLS before it
             if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-                return joined
+                return parts.geturl()
         except ValueError:
             pass
         raise RegistryError(f"the registry names {url[:200]!r}, which is no address", where=self.address.domain)
@@ -183,7 +185,7 @@ class Server:
         try:
             response = answered(go, self.cancelled, partial(stalled, request.where), limit)
         except (HTTPError, OSError) as error:
-            raise self._known(broke_off(request.where, error)) from None
+            raise self._known(broke_off(request.where, error, parts.netloc)) from None
         self._met = True
         return response
 
@@ -225,7 +227,7 @@ class Server:
         from lamella.remote.pools import open_pool
 
         host = self.address.host
-        timeout = urllib3.Timeout(connect=5.0, read=10.0)
+        timeout = urllib3.Timeout(connect=10.0, read=10.0)
         with open_pool("https", host, direct=is_loopback(host), ssl_context=blind_context(), timeout=timeout) as pool:
             try:
                 answer = pool.request("GET", f"https://{host}/v2/", retries=False, redirect=False,

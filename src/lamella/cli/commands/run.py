@@ -59,17 +59,20 @@ def run(args: argparse.Namespace, session: Session) -> int:
 def _run(args: argparse.Namespace, session: Session, table: object, container: Container, located: LocatedImage) -> int:
     from lamella.container.attach import follow_container, wait_started
     from lamella.container.monitor import Job
+    from lamella.container.network import take_ports
     from lamella.container.start import start_monitor
     from lamella.container.table import Table
     from lamella.container.values import STARTING, State
 
     assert isinstance(table, Table)
+    ports = take_ports(container)
     cidfile = _open_cidfile(args.cidfile)
     folder, lock, container = table.create(container, State(STARTING))
     if cidfile is not None:
         with os.fdopen(cidfile, "w") as file:
             file.write(container.id)
-    job = Job(session.root, folder, container, located.image, located.blobs, os.environ.get("LAMELLA_RUNTIME"))
+    runtime = os.environ.get("LAMELLA_RUNTIME")
+    job = Job(session.root, folder, container, located.image, located.blobs, runtime, ports)
     attached = None if args.detach else _attached(args)
     channel = start_monitor(job, lock, attached)
     if attached is None:
