@@ -150,7 +150,7 @@ def test_layers_are_unpacked_while_they_come(
     push_to(registry, "unpacked:1", image.image, store)
     snapshotter = OverlaySnapshotter(f"{other.root}/snapshots")
     try:
-        pull_from(registry, "unpacked:1", other, snapshotter=snapshotter)
+        pull_from(registry, "unpacked:1", other, unpacker=lambda: snapshotter)
         chains = chain_ids(image.diff_ids)
         assert all(snapshotter.find(chain) for chain in chains)
         for diff_id in image.diff_ids:
@@ -159,7 +159,7 @@ def test_layers_are_unpacked_while_they_come(
         # Snapshots that are gone are made again from what is here; nothing is fetched.
         snapshotter.remove(chains[-1])
         heard = Heard()
-        pull_from(registry, "unpacked:1", other, heard, snapshotter=snapshotter)
+        pull_from(registry, "unpacked:1", other, heard, unpacker=lambda: snapshotter)
         assert heard.total.blobs == 0 and snapshotter.find(chains[-1]) is not None
     finally:
         snapshotter.close()
@@ -473,10 +473,10 @@ def test_a_layer_that_is_not_what_the_config_says(
     try:
         if known:
             push_to(registry, "right:1", right, store)
-            pull_from(registry, "right:1", other, snapshotter=snapshotter)
+            pull_from(registry, "right:1", other, unpacker=lambda: snapshotter)
         digest = forged.manifest.digest  # by tag, a layer that is known is not even fetched
         with pytest.raises(ImageInvalid, match="diff ID"):
-            pull_from(registry, f"{name.partition(':')[0]}@{digest}", other, snapshotter=snapshotter)
+            pull_from(registry, f"{name.partition(':')[0]}@{digest}", other, unpacker=lambda: snapshotter)
         assert snapshotter is None or known == (snapshotter.find(chain_ids(right.config.diff_ids)[0]) is not None)
     finally:
         if snapshotter is not None:
@@ -551,7 +551,7 @@ def test_a_full_disk(registry: Registry, add_image: AddImage, store: Store, tmp_
             if not unpack:
                 (small / "filler").write_bytes(bytes(1_000_000))
             with pytest.raises(NoSpace) as caught:
-                pull_from(registry, f"full-{unpack}:1".lower(), full, snapshotter=snapshotter)
+                pull_from(registry, f"full-{unpack}:1".lower(), full, unpacker=lambda: snapshotter)
             assert caught.value.exit_code == 3
             nothing_came(full)
             assert (
