@@ -13,7 +13,6 @@ from lamella.oci.digest import Digest
 from lamella.oci.image import BlobSource, Image
 from lamella.oci.platform import Platform
 from lamella.store.layout import IndexEntry, normal_name
-from lamella.store.load import open_archive
 from lamella.store.source import CONTAINERD_NAME, ImageSource, LayoutSource, NamedImage, folder_source
 from lamella.store.store import Store
 
@@ -112,6 +111,8 @@ def _from_folder(text: str, rest: str) -> LocatedImage:
 
 def _from_archive(text: str, rest: str, store: Store) -> LocatedImage:
     path, name = split_path(rest, os.path.isfile)
+    from lamella.store.load import open_archive
+
     return choose(text, open_archive(path, store.temporary_path(".tar")), name, path)
 
 
