@@ -53,9 +53,9 @@ class Images:
         stored = images.find(reference)
         if stored is None:
             return False
-        if images.find(reference, platform) is not None:
+        if not images.lacks(stored, platform):
             return True
-        # For another platform only. One that was never in a registry is not looked for there.
+        # One that was never in a registry is not looked for there.
         return not self.store.origins.digests((stored.root.digest, stored.descriptor.digest))
 
     def _near(self, reference: str) -> str | None:

@@ -77,8 +77,10 @@ def pull(job: Pull) -> Pulled:
         digest, stored = current
         came, changed = _bring(job, stored.image, job.unpacker()), False
     else:
+        before = job.store.images.find(job.name)
         digest, came = _fetch(job)
-        stored, changed = job.store.images.resolve(job.name, job.platform), True
+        stored = job.store.images.resolve(job.name, job.platform)
+        changed = came.blobs > 0 or before is None or before.root.digest != stored.root.digest
     job.emit(
         Transferred(
             "pulled", job.reference.familiar, digest, came.bytes, came.blobs, came.spared, came.present, 0,
