@@ -349,6 +349,17 @@ def test_compression_on_the_way_out(
     assert forced.digest != first.digest
 
 
+def test_what_is_compressed_again_is_what_the_config_says(
+    registry: Registry, add_image: AddImage, store: Store, leftovers: Callable[[], list[str]]
+) -> None:
+    right, wrong = add_image("a:1", {"a": noise(23)}).image, add_image("b:1", {"a": noise(24)}).image
+    forged = Image(make_manifest(right.manifest.config, wrong.manifest.layers), right.config)
+    with pytest.raises(ImageInvalid, match="diff ID"):
+        push_to(registry, "forged:1", forged, store, compression=Compression("zstd"))
+    assert repository(registry, "forged:1").head_manifest("1") is None
+    assert leftovers() == []
+
+
 def test_plain_tars_are_compressed(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
     image = add_image("a:1", {"a": b"a" * 90_000}, compression="none")
     push_to(registry, "plain:1", image.image, store)
