@@ -423,6 +423,23 @@ def test_a_cut_pull_keeps_what_came_whole(
     is_well(other)
 
 
+@pytest.mark.parametrize("what", ["manifest", "config", "layer"])
+def test_what_was_lost_here_is_fetched_again(
+    registry: Registry, add_image: AddImage, store: Store, other: Store, what: str
+) -> None:
+    image = add_image("a:1", {"a": noise(42)}, {"b": b"b"}).image
+    push_to(registry, f"again-{what}:1", image, store)
+    pull_from(registry, f"again-{what}:1", other)
+    lost = {"manifest": image.manifest.descriptor, "config": image.manifest.config, "layer": image.manifest.layers[0]}
+    other.blobs.remove(lost[what].digest)
+    other.close()
+    with Store.open(other.root) as opened:
+        assert not verify(opened).ok
+        pull_from(registry, f"again-{what}:1", opened)
+        is_well(opened)
+        assert opened.images.resolve(f"{registry.host}/again-{what}:1").image == image
+
+
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_a_blob_that_came_in_part_is_gone_on_with(
     registry: Registry, faults: Faults, add_image: AddImage, store: Store, other: Store, *, spoilt: bool

@@ -50,7 +50,10 @@ class Images:
 
     def _is_there(self, reference: str, platform: Platform) -> bool:
         images = self.store.images
-        stored = images.find(reference)
+        try:
+            stored = images.find(reference)
+        except LamellaError:
+            return not self._always  # whoever opens it tells what is the matter, unless it is fetched anew
         if stored is None:
             return False
         if not images.lacks(stored, platform):
