@@ -144,7 +144,7 @@ class Monitor:
                 self._interrupted = True
                 raise Interrupted("the container was not started")
             self._started = True
-            self._process = os.pidfd_open(pid) if pid else -1
+            self._process = _handle(pid)
         self._change(
             lambda state: state._replace(
                 status=RUNNING,
@@ -241,6 +241,14 @@ class Monitor:
         self._signal(self._job.container.stop_signal)
         time.sleep(self._job.container.stop_timeout)
         self._kill()
+
+
+def _handle(pid: int) -> int:
+    """-1 where the process has ended already."""
+    try:
+        return os.pidfd_open(pid) if pid else -1
+    except ProcessLookupError:
+        return -1
 
 
 def refusal(program: str, status: int) -> LamellaError:
