@@ -21,6 +21,8 @@ from registries import registry
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from lamella.filetree.tree import merge_layers, order
+from lamella.userns import current, enter
+from lamella.userns.standing import PLAIN, ROOT
 
 # What a script starts in the background ignores SIGINT, and so would all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -39,10 +41,22 @@ def bases() -> Path:
     return folder
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """As an ordinary user the suite runs in a user namespace, before there are threads or workers; with
+    LAMELLA_TEST_NAMESPACE=no outside of it, as a user calls the program."""
+    if os.geteuid() != 0 and os.environ.get("LAMELLA_TEST_NAMESPACE") != "no":
+        enter()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``root`` needs root of the machine; ``containers`` is satisfied by root of a user namespace, or by what can
+    enter one."""
+    kind = current().kind
     for item in items:
-        if "root" in item.keywords and os.geteuid() != 0:
-            item.add_marker(pytest.mark.skip(reason="needs root"))
+        if "root" in item.keywords and kind != ROOT:
+            item.add_marker(pytest.mark.skip(reason="needs root of the machine"))
+        elif "containers" in item.keywords and kind == PLAIN:
+            item.add_marker(pytest.mark.skip(reason="needs root, or a user namespace"))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = REPOSITORY / "examples"
 
 # One worker: the bases are made once, and the examples' generated files lie in the source tree.
-pytestmark = [pytest.mark.root, pytest.mark.peer, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.containers, pytest.mark.peer, pytest.mark.xdist_group("examples")]
 
 PT_INTERP = 3  # names the dynamic linker
 
