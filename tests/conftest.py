@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from fakedaemon import FakeDaemon
+from faults import faults
 from githttp import answer_git
 from hypothesis import strategies as st
-from registries import registry
+from registries import basic_registry, registry, tls_registry, token_registry
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from lamella.filetree.tree import merge_layers, order
@@ -28,7 +29,7 @@ from lamella.userns.standing import PLAIN, ROOT
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-__all__ = ["registry"]  # fixtures from elsewhere
+__all__ = ["basic_registry", "faults", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import random
 import threading
-from collections.abc import Callable
-from typing import BinaryIO
 
 import pytest
+from clients import HASTY, blob, manifest_of, opener
 from registries import Registry, free_port
 
 from lamella.errors import ImageInvalid, Interrupted, NotFound, RegistryUnreachable
@@ -20,27 +17,10 @@ from lamella.oci.mediatype import DOCKER_MANIFEST, OCI_CONFIG, OCI_LAYER_GZIP, O
 from lamella.oci.reference import parse_reference
 from lamella.registry import upload
 from lamella.registry.client import Repository, open_repository
-from lamella.registry.retry import Patience
-from lamella.registry.settings import RegistrySettings
-
-HASTY = RegistrySettings(patience=Patience(first=0.02, longest=0.1, silence=5.0))
 
 
 def opened(registry: Registry, name: str, *, push: bool = True) -> Repository:
     return open_repository(parse_reference(f"{registry.host}/{name}:one"), HASTY, push=push)
-
-
-def blob(content: bytes, media_type: str = OCI_LAYER_GZIP) -> Descriptor:
-    return Descriptor(media_type, Digest.of(content), len(content))
-
-
-def opener(content: bytes) -> Callable[[], BinaryIO]:
-    return lambda: io.BytesIO(content)
-
-
-def manifest_of(config: Descriptor, *layers: Descriptor) -> bytes:
-    data = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config.to_json()}
-    return json.dumps(data | {"layers": [layer.to_json() for layer in layers]}).encode()
 
 
 def test_there_and_back(registry: Registry) -> None:

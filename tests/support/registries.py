@@ -1,11 +1,17 @@
 """Real registries for tests: Debian's ``docker-registry`` on loopback, each in a folder of its own, started when a test
 first asks for it and shared by all tests of the worker. Tests keep apart by the names of their repositories.
 
-Fixtures (imported by tests/conftest.py): ``registry`` speaks plain HTTP and asks for nothing.
+Fixtures (imported by tests/conftest.py):
+
+- ``registry`` speaks plain HTTP and asks for nothing - ``tls_registry`` speaks TLS; ``tls_registry.ca`` is the
+certificate of its authority, ``tls_registry.cert_dir`` a folder with it as ``ca.crt`` - ``basic_registry`` speaks
+plain HTTP and wants USER and PASSWORD - ``token_registry`` speaks plain HTTP and wants tokens of
+``token_registry.tokens``, a TokenServer - ``log_in(folder, host, …)`` writes a Docker config file with credentials
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -18,7 +24,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from certificates import Authority
+from tokenserver import ISSUER, SERVICE, TokenServer
 
+USER = "tester"
+PASSWORD = "open sesame"
+#: USER and PASSWORD as htpasswd's bcrypt, at the lowest cost
+_HTPASSWD = "tester:$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"
 _ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) ')
 
 
@@ -33,9 +45,19 @@ class Asked(NamedTuple):
 class Registry:
     """A ``docker-registry`` process. ``host`` is ``127.0.0.1:PORT``."""
 
-    def __init__(self, program: str, *, http: dict[str, Any] | None = None, auth: dict[str, Any] | None = None) -> None:
-        """``http`` and ``auth`` are sections of its configuration."""
-        self.folder = Path(tempfile.mkdtemp(prefix="lamella-registry-"))
+    #: of the token registry
+    tokens: TokenServer
+
+    def __init__(
+        self,
+        program: str,
+        *,
+        http: dict[str, Any] | None = None,
+        auth: dict[str, Any] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """``http`` and ``auth`` are sections of its configuration; ``folder`` goes with it."""
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="lamella-registry-"))
         self.host = f"127.0.0.1:{free_port()}"
         self.log_file = self.folder / "log"
         config: dict[str, Any] = {
@@ -50,6 +72,16 @@ class Registry:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
+
+    @property
+    def ca(self) -> Path:
+        """Of the TLS registry."""
+        return self.folder / "authority/ca.crt"
+
+    @property
+    def cert_dir(self) -> Path:
+        """Of the TLS registry, as --cert-dir wants it."""
+        return self.folder / "certs"
 
     def start(self) -> None:
         with self.log_file.open("ab") as log:
@@ -101,8 +133,52 @@ def free_port() -> int:
         return port
 
 
+def log_in(folder: Path, host: str, user: str = USER, password: str = PASSWORD, **more: str) -> Path:
+    """``folder/config.json`` as Docker writes it; ``folder`` is for DOCKER_CONFIG, and the file for --authfile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    file = folder / "config.json"
+    file.write_text(json.dumps({"auths": {host: {"auth": encoded, **more}}}))
+    return file
+
+
 @pytest.fixture(scope="session")
 def registry(require: Callable[[str], str]) -> Iterator[Registry]:
     server = Registry(require("docker-registry"))
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def tls_registry(require: Callable[[str], str]) -> Iterator[Registry]:
+    folder = Path(tempfile.mkdtemp(prefix="lamella-registry-"))
+    authority = Authority(require("openssl"), folder / "authority")
+    cert, key = authority.issue("server")
+    (folder / "certs").mkdir()
+    shutil.copy(authority.ca, folder / "certs/ca.crt")
+    tls = {"tls": {"certificate": str(cert), "key": str(key)}}
+    server = Registry(require("docker-registry"), http=tls, folder=folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def basic_registry(require: Callable[[str], str]) -> Iterator[Registry]:
+    folder = Path(tempfile.mkdtemp(prefix="lamella-registry-"))
+    (folder / "htpasswd").write_text(_HTPASSWD + "\n")
+    auth = {"htpasswd": {"realm": "the tests", "path": str(folder / "htpasswd")}}
+    server = Registry(require("docker-registry"), auth=auth, folder=folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def token_registry(require: Callable[[str], str]) -> Iterator[Registry]:
+    folder = Path(tempfile.mkdtemp(prefix="lamella-registry-"))
+    tokens = TokenServer(require("openssl"), folder / "tokens")
+    told = {"realm": tokens.realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(tokens.bundle)}
+    server = Registry(require("docker-registry"), auth={"token": told}, folder=folder)
+    server.tokens = tokens
+    yield server
+    server.close()
+    tokens.close()

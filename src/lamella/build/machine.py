@@ -77,6 +77,9 @@ class Machine:
         for task in self._packing:
             task.wait()
         self._open.close()
+        if self._snapshotter is not None:
+            self._snapshotter.close()
+            self._snapshotter = None
 
     def check_cancelled(self) -> None:
         """Raises Interrupted once the build was cancelled (Ctrl-C, or another stage failed)."""
@@ -141,14 +144,9 @@ class Machine:
             return level.snapshot
 
     def _unpack(self, level: Level, below: Snapshot | None) -> Snapshot:
-        from lamella.layer.compression import open_decompressed
+        from lamella.snapshot.unpacked import unpack_blob
 
-        layer = level.layer
-        with (
-            self.store.blobs.open_blob(layer.blob) as stream,
-            open_decompressed(stream, where=layer.blob.digest) as tar,
-        ):
-            return self.snapshotter.unpack(below, tar, level.chain, layer.diff_id)
+        return unpack_blob(self.snapshotter, below, level.layer, level.chain, self.store.blobs)
 
     def view(self, level: Level | None) -> str:
         """A read-only root file system of the level, there until the build ends."""

@@ -27,10 +27,9 @@ _HINT = "'lamella --help' lists the commands that there are"
 LATER = {
     "pull": "'lamella load' reads what docker save or skopeo wrote; 'lamella import' reads a root file system",
     "push": "'lamella save' writes what docker load and skopeo read",
-    "rm": "it will be for containers; images go with 'lamella rmi'",
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
-    **dict.fromkeys(("run", "ps", "logs", "exec", "stop"), "'lamella save APP | docker load' hands an image to Docker"),
-    **dict.fromkeys(("login", "logout", "explore", "report", "budget", "base"), _HINT),
+    "exec": "'lamella run' starts another container of the same image",
+    **dict.fromkeys(("explore", "report", "budget", "base"), _HINT),
 }
 INTERNAL_ERROR = 3
 

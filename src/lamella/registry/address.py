@@ -11,26 +11,38 @@ _HUB_HOST = "registry-1.docker.io"
 
 
 class Address(NamedTuple):
-    """``domain`` as in references; ``host`` is what is connected to, ``name[:port]``. ``plain``: HTTP without TLS may
-    be spoken; ``verify``: its certificate has to be a trusted one."""
+    """``domain`` as in references; ``host`` is what is connected to, ``name[:port]``. ``tls_verify`` is the flag, None
+    where it is not given; ``insecure`` what registries.conf says of it."""
 
     domain: str
     host: str
-    plain: bool
-    verify: bool
+    tls_verify: bool | None = None
+    insecure: bool = False
 
     @property
-    def loopback(self) -> bool:
-        return is_loopback(self.host)
+    def may_be_plain(self) -> bool:
+        """Whether HTTP without TLS is spoken where the registry does not speak TLS. On loopback it is, unless the flag
+        asks for TLS."""
+        if self.tls_verify is not None:
+            return not self.tls_verify
+        return self.insecure or is_loopback(self.host)
+
+    def plain_allowed(self, host: str) -> bool:
+        """Whether the registry may lead us to plain HTTP at ``host``, with or without credentials."""
+        return is_loopback(host) or self._careless(host)
+
+    def verifies(self, host: str) -> bool:
+        """Whether the certificate of ``host`` has to be a trusted one: itself, or where the registry leads us to."""
+        return not self._careless(host)
+
+    def _careless(self, host: str) -> bool:
+        if self.tls_verify is not None:
+            return not self.tls_verify
+        return self.insecure and host_name(host) == host_name(self.host)
 
 
 def address_of(domain: str, *, tls_verify: bool | None, insecure: bool) -> Address:
-    """``tls_verify`` is the flag, None where it is not given; ``insecure`` what registries.conf says. On loopback plain
-    HTTP is spoken where no TLS is, unless the flag asks for it; its certificates are verified all the same."""
-    host = _HUB_HOST if domain in (HUB, "index.docker.io") else domain
-    if tls_verify is not None:
-        return Address(domain, host, plain=not tls_verify, verify=tls_verify)
-    return Address(domain, host, plain=insecure or is_loopback(host), verify=not insecure)
+    return Address(domain, _HUB_HOST if domain in (HUB, "index.docker.io") else domain, tls_verify, insecure)
 
 
 def host_name(host: str) -> str:

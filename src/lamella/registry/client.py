@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
-from lamella.errors import NotFound, RegistryError
-from lamella.events import Emit, ignore
+from lamella.errors import ImageInvalid, NotFound, RegistryError
+from lamella.events import Emit, Note, ignore
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import Digest
 from lamella.oci.reference import Reference
-from lamella.registry.address import address_of
 from lamella.registry.answers import read_words
 from lamella.registry.failure import Failed
 from lamella.registry.manifests import ALL, Fetched, digest_like, read_manifest
-from lamella.registry.server import Request, Server
+from lamella.registry.server import Request
 from lamella.registry.settings import RegistrySettings
+from lamella.registry.sources import Source, open_sources
 from lamella.remote.waiting import never
 
 if TYPE_CHECKING:
@@ -32,17 +32,6 @@ _BUFFER = 1 << 20
 T = TypeVar("T")
 
 
-class Source(NamedTuple):
-    """A place where the repository is: ``path`` is its name there."""
-
-    server: Server
-    path: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.server.address.domain}/{self.path}"
-
-
 def open_repository(
     reference: Reference,
     settings: RegistrySettings,
@@ -52,18 +41,20 @@ def open_repository(
     cancelled: Callable[[], bool] = never,
 ) -> Repository:
     """Nobody is asked yet. Raises RegistryError where registries.conf blocks it."""
-    address = address_of(reference.domain, tls_verify=settings.tls_verify, insecure=False)
-    return Repository((Source(Server(address, settings, emit, cancelled), reference.repository),), push)
+    return Repository(open_sources(reference, settings, push=push, emit=emit, cancelled=cancelled), push, emit)
 
 
 class Repository:
     """Usable from several threads at once. What is not there is NotFound; a registry that refuses is RegistryDenied,
     one that cannot be reached RegistryUnreachable, one that fails RegistryError."""
 
-    def __init__(self, sources: tuple[Source, ...], push: bool) -> None:
-        """``sources`` in the order in which they are asked; a push goes to the last one."""
+    def __init__(self, sources: tuple[Source, ...], push: bool, emit: Emit = ignore) -> None:
+        """``sources`` in the order in which they are asked: mirrors, and last the place itself, where a push goes."""
         self._sources = sources
         self._push = push
+        self._emit = emit
+        #: those before it have failed, or do not have what was asked for
+        self._first = 0
         self._begun: dict[Digest, str] = {}
 
     @property
@@ -79,32 +70,28 @@ class Repository:
 
         def ask(source: Source) -> Fetched:
             request = self._manifest_request("GET", source, tag_or_digest, accept)
-            backoff = source.server.backoff()
-            while True:
-                try:
-                    return read_manifest(source.server.ask(request), request.where, wanted)
-                except Failed as failed:
-                    backoff.wait(failed)
+            return read_manifest(source.server.ask(request), request.where, wanted)
 
-        return self._first(ask)
+        return self._ask_in_turn(ask)
 
     def head_manifest(self, tag_or_digest: str, accept: tuple[str, ...] = ALL) -> Descriptor | None:
         """What the registry says is there; None where nothing is."""
 
         def ask(source: Source) -> Descriptor | None:
             request = self._manifest_request("HEAD", source, tag_or_digest, accept)
-            response = source.server.ask_until(request)
+            response = source.server.ask(request)
             read_words(response)
             digest = response.headers.get("Docker-Content-Digest", "")
             size = response.headers.get("Content-Length", "")
             if not digest or not size.isdecimal():
-                fetched = self.get_manifest(tag_or_digest, accept)
+                again = source.server.ask(request._replace(method="GET"))
+                fetched = read_manifest(again, request.where, None)
                 return Descriptor(fetched.media_type, fetched.digest, len(fetched.raw))
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
             return Descriptor(media_type, Digest.parse(digest), int(size))
 
         try:
-            return self._first(ask)
+            return self._ask_in_turn(ask)
         except NotFound:
             return None
 
@@ -141,9 +128,15 @@ class Repository:
 
         def open_at(position: int) -> BaseHTTPResponse:
             headers = {"Range": f"bytes={position}-"} if position else {}
-            return self._ask_one_of(descriptor, headers, (200, 206, 416) if position else (200,))
+            expected = (200, 206, 416) if position else (200,)
 
-        server = self._sources[0].server
+            def ask(source: Source) -> BaseHTTPResponse:
+                request = self._blob_request("GET", source, descriptor)
+                return source.server.ask(request._replace(headers=headers, expected=expected))
+
+            return self._ask_once(ask)
+
+        server = self._sources[-1].server
         stream = BlobStream(
             descriptor, f"{self.name}@{descriptor.digest}", open_at, server.backoff(),
             silence=server.settings.patience.silence, cancelled=server.cancelled, offset=offset, state=state,
@@ -197,16 +190,27 @@ class Repository:
         url = f"/v2/{source.path}/blobs/{descriptor.digest}"
         return Request(method, url, "show a blob", _named(source, descriptor.digest), scopes=self._scopes(source))
 
-    def _ask_one_of(
-        self, descriptor: Descriptor, headers: dict[str, str], expected: tuple[int, ...]
-    ) -> BaseHTTPResponse:
-        source = self._sources[-1]
-        request = self._blob_request("GET", source, descriptor)
-        return source.server.ask(request._replace(headers=headers, expected=expected))
-
     # --- both --------------------------------------------------------------------------------------------------------
 
-    def _first(self, ask: Callable[[Source], T]) -> T:
+    def _ask_in_turn(self, ask: Callable[[Source], T]) -> T:
+        """Of the first source that answers well; the last one is asked with patience."""
+        backoff = self._sources[-1].server.backoff()
+        while True:
+            try:
+                return self._ask_once(ask)
+            except Failed as failed:
+                backoff.wait(failed)
+
+    def _ask_once(self, ask: Callable[[Source], T]) -> T:
+        """A mirror that fails is not asked again. Raises Failed of the last source alone."""
+        for index in range(self._first, len(self._sources) - 1):
+            source = self._sources[index]
+            try:
+                return ask(source)
+            except (Failed, RegistryError, ImageInvalid) as error:
+                said = error.error if isinstance(error, Failed) else error
+                self._emit(Note("info", f"the mirror {source.server.address.domain}: {said.message}", said.where))
+                self._first = max(self._first, index + 1)
         return ask(self._sources[-1])
 
     def _scopes(self, source: Source) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ class BlobStream(io.RawIOBase):
         self._ends = ExitStack()
         self._checked = False
         self._begun, self._recent = 0.0, 0
+        self._gained = 0
 
     def readable(self) -> bool:
         return True
@@ -88,10 +89,13 @@ class BlobStream(io.RawIOBase):
                 data = self._read(limit)
             except Failed as failed:
                 self._drop()
+                self._gained = 0
                 self._backoff.wait(failed)
                 continue
             self._position += len(data)
-            self._backoff.progressed()
+            self._gained += len(data)
+            if self._gained >= _NEXT_TO_NOTHING:
+                self._backoff.progressed()
             if self._state is not None:
                 self._state.update(data)
             return data
@@ -113,9 +117,6 @@ class BlobStream(io.RawIOBase):
         now = time.monotonic()
         if now - self._begun > self._silence:
             if self._recent < _NEXT_TO_NOTHING:
-                self._position += len(data)
-                if self._state is not None:
-                    self._state.update(data)
                 raise stalled(self._where, self._position)
             self._begun, self._recent = now, 0
         return data

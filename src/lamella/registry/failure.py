@@ -70,21 +70,21 @@ def stalled(where: str, after: int = 0) -> Failed:
     return Failed(error, again=True)
 
 
-def refused(where: str, response: BaseHTTPResponse, what: str = "") -> Failed:
-    """Of an answer that is not the one hoped for. Reads the rest of it, to a bound. ``what`` completes "cannot"."""
+def refused(where: str, response: BaseHTTPResponse, what: str, login: str) -> Failed:
+    """Of an answer that is not the one hoped for; reads the rest of it, to a bound. ``what`` completes "the registry
+    refuses to", ``login`` is the hint where it is a matter of who we are."""
     status = response.status
     said = read_words(response)
     shown = f"{status} {response.reason or ''}".strip()
-    message = f"the registry answers {shown}" + (f", asked to {what}" if what else "")
+    message = f"the registry answers {shown}, asked to {what}"
     detail = printable(said) or None
     if status in (401, 403):
-        hint = "check the name; 'lamella login SERVER' gives the credentials of who may"
-        error: LamellaError = RegistryDenied(f"the registry refuses to {what or 'do this'}", where=where,
-                                             detail=detail or shown, hint=hint)  # fmt: skip
+        error: LamellaError = RegistryDenied(f"the registry refuses to {what}", where=where,
+                                             detail=detail or shown, hint=login)  # fmt: skip
         return Failed(error, status=status)
     if status == 404:
-        error = NotFound(f"the registry does not have it ({shown})", where=where, detail=detail,
-                         hint="check the name; it may also be one that only some may see: 'lamella login'")  # fmt: skip
+        hint = "check the name and the tag; some registries say this, too, of what is not for everybody"
+        error = NotFound(f"the registry does not have it ({shown})", where=where, detail=detail, hint=hint)
         return Failed(error, status=status)
     again = status in _TRY_AGAIN
     later = "try again later" if again else None

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from lamella.errors import RegistryError, RegistryUnreachable
-from lamella.events import Emit
+from lamella.events import Emit, ignore
 from lamella.registry.address import Address, is_loopback
 from lamella.registry.answers import read_words
 from lamella.registry.failure import Failed, broke_off, refused, stalled
 from lamella.registry.retry import Backoff
 from lamella.registry.settings import RegistrySettings
-from lamella.remote.waiting import answered
+from lamella.remote.waiting import answered, never
 
 if TYPE_CHECKING:
     import ssl
@@ -41,7 +41,8 @@ Body = Callable[[], Iterable[bytes]]
 
 class Request(NamedTuple):
     """``url`` is absolute or a path; ``body`` makes what is sent anew for each try; ``size`` is its length in bytes.
-    ``what`` completes "the registry refuses to", ``where`` is for messages."""
+    ``what`` completes "the registry refuses to", ``where`` is for messages. ``secret``: it brings credentials of its
+    own, so that nobody is asked but whom it names."""
 
     method: str
     url: str
@@ -52,13 +53,26 @@ class Request(NamedTuple):
     scopes: tuple[str, ...] = ()
     body: Body | None = None
     size: int = 0
+    secret: bool = False
 
 
 class Server:
     """Opened by nobody's request but the first one: making it costs nothing."""
 
-    def __init__(self, address: Address, settings: RegistrySettings, emit: Emit, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        settings: RegistrySettings,
+        *,
+        path: str = "",
+        emit: Emit = ignore,
+        cancelled: Callable[[], bool] = never,
+    ) -> None:
+        """``path`` is the repository, as far as credentials are kept for it apart."""
+        from lamella.registry.auth import Authenticator
+
         self.address = address
+        self.auth = Authenticator(self, f"{address.domain}/{path}" if path else address.domain)
         self.settings = settings
         self.emit = emit
         self.cancelled = cancelled
@@ -84,7 +98,7 @@ class Server:
         """One try. Raises Failed; LamellaError where it is no use to try at all."""
         response = self._through_redirects(request)
         if response.status not in request.expected:
-            raise refused(request.where, response, request.what)
+            raise refused(request.where, response, request.what, self.auth.hint)
         return response
 
     def absolute(self, url: str, *, base: str | None = None) -> str:
@@ -102,41 +116,56 @@ class Server:
         url = self.absolute(request.url)
         for _ in range(MAX_REDIRECTS + 1):
             self._check_plain(url, request)
-            response = self._once(request, url)
+            response = self._authorized(request, url)
             target = response.headers.get("Location") if response.status in _REDIRECTS else None
             if target is None or response.status in request.expected:
                 return response
             read_words(response)
+            before, url = url, self.absolute(target, base=url)
             if request.body is not None and response.status not in (307, 308):
                 break
-            url = self.absolute(target, base=url)
+            if request.secret and _origin(before) != _origin(url):
+                break
         raise RegistryError(
-            f"the registry redirects more than {MAX_REDIRECTS} times, or where it cannot be followed",
+            f"the registry redirects more than {MAX_REDIRECTS} times, or to where it cannot be followed",
             where=request.where,
             code="registry-redirects",
         )
 
     def _check_plain(self, url: str, request: Request) -> None:
         parts = urlsplit(url)
-        if parts.scheme == "https" or self.address.plain or is_loopback(parts.netloc):
+        if parts.scheme == "https" or self.address.plain_allowed(parts.netloc):
             return
         raise RegistryError(
-            f"the registry leads from TLS to plain HTTP, to {parts.netloc}",
+            f"the registry leads to plain HTTP, at {parts.netloc}",
             where=request.where,
-            hint="--tls-verify=false, or insecure = true in registries.conf, allows it",
+            hint="--tls-verify=false allows it",
             code="registry-plain",
         )
 
-    def _once(self, request: Request, url: str) -> BaseHTTPResponse:
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
-        if request.body is not None:
-            headers["Content-Length"] = str(request.size)
-        return self._send(request, url, headers)
+    def _authorized(self, request: Request, url: str) -> BaseHTTPResponse:
+        """To the registry itself with who we are, as soon as it asks; to others without."""
+        if request.secret or _origin(url) != _origin(self._find_base()):
+            return self._send(request, url, None)
+        while True:
+            sent = self.auth.authorization(request.scopes)
+            response = self._send(request, url, sent.value if sent else None)
+            if response.status != 401:
+                return response
+            challenges = response.headers.getlist("WWW-Authenticate")
+            if not self.auth.learn(challenges, request.scopes, sent):
+                return response
+            read_words(response)
 
-    def _send(self, request: Request, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+    def _send(self, request: Request, url: str, authorization: str | None) -> BaseHTTPResponse:
         import urllib3
         from urllib3.exceptions import HTTPError
 
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        if request.body is not None:
+            headers["Content-Length"] = str(request.size)
         patience = self.settings.patience
         parts = urlsplit(url)
 
@@ -175,12 +204,12 @@ class Server:
     def _tls(self, host: str) -> ssl.SSLContext:
         from lamella.registry.tls import client_context
 
-        return client_context(host, self.settings.cert_dir, verify=self.address.verify)
+        return client_context(host, self.settings.cert_dir, verify=self.address.verifies(host))
 
     def _find_base(self) -> str:
         """``https://host/``, or ``http://host/`` where that is allowed and TLS is not spoken."""
         if self._base is None:
-            scheme = "http" if self.address.plain and not self._speaks_tls() else "https"
+            scheme = "http" if self.address.may_be_plain and not self._speaks_tls() else "https"
             self._base = f"{scheme}://{self.address.host}/"
         return self._base
 
@@ -202,3 +231,8 @@ class Server:
             except HTTPError:
                 return False
             return True
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

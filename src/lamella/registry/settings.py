@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
+from lamella.registry.conffiles import read_registries
+from lamella.registry.registriesconf import RegistriesConf
 from lamella.registry.retry import Patience
 
 
@@ -13,6 +16,7 @@ class RegistrySettings(NamedTuple):
     tls_verify: bool | None = None
     cert_dir: str | None = None
     authfile: str | None = None
+    registries: RegistriesConf = RegistriesConf()
     patience: Patience = Patience()
 
 
@@ -20,4 +24,4 @@ def read_settings(
     *, tls_verify: bool | None = None, cert_dir: str | None = None, authfile: str | None = None
 ) -> RegistrySettings:
     """Raises InputError where a configuration file is broken."""
-    return RegistrySettings(tls_verify, cert_dir, authfile)
+    return RegistrySettings(tls_verify, cert_dir, authfile, read_registries(os.environ))

@@ -7,7 +7,7 @@ import os
 import time
 
 _MOUNT = "/sys/fs/cgroup"
-_PATIENCE = 0.5  # seconds: what was killed a moment ago takes its time to be gone
+_PATIENCE = 5.0  # seconds: what was killed a moment ago takes its time to be gone, on a busy machine more
 
 
 def own_groups() -> str:

@@ -24,7 +24,7 @@ def explain_failure(runtime: str, status: int, log: str, stderr: bytes) -> int:
     """The status to report. ``log`` is the runtime's log, JSON by lines; ``stderr`` the last that was written there.
 
     Raises MachineError where the runtime failed before the process ran."""
-    message = _last_error(log)
+    message = last_error(log)
     if message is None:
         refused = _EXEC_REFUSED.fullmatch(stderr) if status in (1, 255) else None
         if refused is None:
@@ -37,7 +37,8 @@ def explain_failure(runtime: str, status: int, log: str, stderr: bytes) -> int:
     raise MachineError(f"{runtime} could not start the process", detail=message, where=None, hint=_hint(message))
 
 
-def _last_error(log: str) -> str | None:
+def last_error(log: str) -> str | None:
+    """The last error in a runtime's log; None where there is none."""
     last = None
     try:
         with open(log, encoding="utf-8", errors="replace") as lines:

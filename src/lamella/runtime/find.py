@@ -19,7 +19,7 @@ def find_runner(state_root: str, preferred: str | None = None) -> OCIRunner:
 
     Nothing is started to find out: it would cost as much as a step. Raises NoRuntime where there is none, NoPrivilege
     where this process may not make namespaces."""
-    program = _program(preferred)
+    program = find_runtime(preferred)
     standing = current()
     if "CAP_SYS_ADMIN" not in held() or (standing.kind == PLAIN and standing.reason):
         raise NoPrivilege(
@@ -30,7 +30,8 @@ def find_runner(state_root: str, preferred: str | None = None) -> OCIRunner:
     return OCIRunner(program, state_root)
 
 
-def _program(preferred: str | None) -> str:
+def find_runtime(preferred: str | None = None) -> str:
+    """The path of the runtime's program. Raises NoRuntime."""
     if preferred:
         program = preferred if "/" in preferred else find_program(preferred)
         if program is None or not os.access(program, os.X_OK):

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from lamella.runtime import kernel
 from lamella.userns import Standing, current
 
+NAMESPACE = "namespace"
 _FAILED = 125  # as docker run: the machinery itself
 
 
@@ -34,10 +35,12 @@ class MemoryFile(NamedTuple):
 
 class MemoryFolder(NamedTuple):
     """``files`` that only the started process and its children see, at the existing folder ``path``. They lie in the
-    kernel's memory, never on a disk, and go with the last process that sees them."""
+    kernel's memory, never on a disk, and go with the last process that sees them. ``namespace`` is the path of one
+    that is to be found there by the name NAMESPACE."""
 
     path: str
     files: tuple[MemoryFile, ...] = ()
+    namespace: str = ""
 
 
 class Leash:
@@ -172,6 +175,10 @@ def _fill(memory: MemoryFolder, standing: Standing) -> None:
             os.fchown(fd, file.uid, file.gid)
         os.fchmod(fd, file.mode)
         os.close(fd)
+    if memory.namespace:
+        place = f"{memory.path}/{NAMESPACE}"
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        kernel.mount(os.fsencode(memory.namespace), os.fsencode(place), None, kernel.MS_BIND)
 
 
 def _read_all(descriptor: int) -> bytes:

@@ -6,14 +6,18 @@ import json
 import os
 import resource
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 from lamella.errors import Interrupted, MachineError
 from lamella.layer.disk import write_error
 from lamella.runtime.capabilities import held
 from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
-from lamella.runtime.failure import explain_failure
+from lamella.runtime.failure import explain_failure, last_error
 from lamella.runtime.folder import RunFolder, containers_of
-from lamella.runtime.leash import Leash, MemoryFile, MemoryFolder
+from lamella.runtime.launch import PID_FILE, Launched, Place
+from lamella.runtime.leash import NAMESPACE, Leash, MemoryFile, MemoryFolder
 from lamella.runtime.mountpoints import place_mounts
 from lamella.runtime.process import Child
 from lamella.runtime.program import sealed_copy
@@ -23,6 +27,11 @@ from lamella.runtime.stubs import Stubs, make_directory
 from lamella.userns import current
 from lamella.userns.ids import missing
 from lamella.userns.standing import SINGLE
+
+_Started = TypeVar("_Started")
+
+#: of our environment nothing is for the runtime; the container's is in its bundle
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
 class OCIRunner:
@@ -60,6 +69,35 @@ class OCIRunner:
             finally:
                 stubs.remove()
 
+    @contextmanager
+    def launch(
+        self, sandbox: Sandbox, streams: tuple[int, int, int], last_words: Callable[[], bytes]
+    ) -> Iterator[Launched]:
+        """Starts the process with descriptors ``streams`` and does not wait for it. On leaving it is dead, and nothing
+        is left of it. ``last_words`` gives the last that was written to the third of them.
+
+        Raises MachineError where the runtime cannot be started."""
+        with self._folder.bundle() as (container, folder, own):
+            stubs = Stubs(sandbox.rootfs)
+            try:
+                memory = self._prepare(sandbox, stubs, f"{folder}/bundle", own)
+                bundle, log = memory.path, f"{folder}/log"
+                options = ["--root", f"{bundle}/state", "--log", log, "--log-format", "json"]
+                words = [*options, "run", "--pid-file", f"{bundle}/{PID_FILE}", "--bundle", bundle, container]
+                pid = self._checked(lambda: self._leash.spawn([self._program, *words], _ENVIRONMENT, streams, memory))
+                launched = Launched(
+                    Place(pid, bundle, container),
+                    self._groups,
+                    lambda status: explain_failure(self.name, status, log, last_words()),
+                    lambda: last_error(log) is not None,
+                )
+                try:
+                    yield launched
+                finally:
+                    launched.close()
+            finally:
+                stubs.remove()
+
     def _prepare(self, sandbox: Sandbox, stubs: Stubs, bundle: str, own: str) -> MemoryFolder:
         """The bundle. In the environment and in files there may be secrets, so it is in memory, whatever there is."""
         self._require_ids(sandbox)
@@ -68,8 +106,12 @@ class OCIRunner:
             make_directory(sandbox.rootfs, sandbox.process.cwd, sandbox.process.uid, sandbox.process.gid)
         except OSError as error:
             raise write_error(error, error.filename or bundle) from None
+        namespace = sandbox.network_namespace
+        if namespace:  # its path may be ours alone
+            sandbox = sandbox._replace(network_namespace=f"{bundle}/{NAMESPACE}")
         config = json.dumps(bundle_config(sandbox, mounts, self._host), ensure_ascii=False)
-        return MemoryFolder(bundle, (MemoryFile("config.json", config.encode("utf-8", "surrogateescape")), *files))
+        content = MemoryFile("config.json", config.encode("utf-8", "surrogateescape"))
+        return MemoryFolder(bundle, (content, *files), namespace)
 
     def _require_ids(self, sandbox: Sandbox) -> None:
         """Raises NoPrivilege where a user namespace does not have an id that is asked for."""
@@ -119,9 +161,11 @@ class OCIRunner:
 
     def _spawn(self, words: list[str], memory: MemoryFolder) -> Child:
         program = self._program if self._copy is None else f"/proc/self/fd/{self._copy}"
+        return self._checked(lambda: Child(self._leash, [program, *words], _ENVIRONMENT, memory))
+
+    def _checked(self, start: Callable[[], _Started]) -> _Started:
         try:
-            # Of our environment nothing is for the runtime; the container's is in its bundle.
-            return Child(self._leash, [program, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, memory)
+            return start()
         except OSError as error:
             raise MachineError(
                 f"{self.name} cannot be started: {error.strerror}",

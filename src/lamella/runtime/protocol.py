@@ -17,11 +17,12 @@ class BindMount(NamedTuple):
 
 class TmpfsMount(NamedTuple):
     """An empty folder in memory. ``size`` is its limit in bytes, 0 for the kernel's own. Its mode is that of the folder
-    in whose place it comes, or 1777."""
+    in whose place it comes, or 1777. ``options`` are mount(8)'s own (``mode=700``, ``noexec``)."""
 
     target: str
     size: int = 0
     readonly: bool = False
+    options: tuple[str, ...] = ()
 
 
 class FileMount(NamedTuple):
@@ -50,10 +51,21 @@ class Process(NamedTuple):
     groups: tuple[int, ...] = ()
 
 
+class Limits(NamedTuple):
+    """What control groups allow; 0 is no limit. ``memory`` in bytes, ``cpus`` in processors (1.5 is one and a half)."""
+
+    memory: int = 0
+    cpus: float = 0.0
+    pids: int = 0
+
+
 class Sandbox(NamedTuple):
     """``mounts`` are made in the order of their targets, so that one may lie inside of another. ``process.env`` reaches
-    no disk. ``network`` is ``host`` or ``none``; ``security`` is ``sandbox`` (Docker's default capabilities, seccomp,
-    masked paths) or ``insecure``."""
+    no disk. ``network`` is ``host`` or ``none``; ``network_namespace``, where it is set, is the path of the network
+    namespace to join, as this process sees it (``/proc/self/fd/N`` is one). ``security`` is ``sandbox`` (Docker's
+    default capabilities, seccomp, masked paths) or ``insecure``; ``capabilities`` None are the default ones.
+    ``terminal``: the process gets a terminal of its own, whose other side is the runtime's standard input and output,
+    which must be a terminal too. ``show_cgroups``: /sys/fs/cgroup is there, whatever its version."""
 
     rootfs: str
     process: Process
@@ -61,6 +73,12 @@ class Sandbox(NamedTuple):
     network: str = "host"
     security: str = "sandbox"
     hostname: str = "lamella"
+    network_namespace: str = ""
+    readonly: bool = False
+    terminal: bool = False
+    capabilities: tuple[str, ...] | None = None
+    limits: Limits = Limits()
+    show_cgroups: bool = False
 
 
 Output = Callable[[int, bytes], None]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from lamella.runtime import capabilities as caps
 from lamella.runtime.devices import insecure_devices
+from lamella.runtime.limits import limiting
 from lamella.runtime.protocol import BindMount, Sandbox, TmpfsMount
 from lamella.runtime.seccomp import profile
 from lamella.userns import Standing
@@ -52,22 +53,26 @@ class HostFacts(NamedTuple):
     standing: Standing = Standing("root")
 
 
-def _default_mounts(insecure: bool, host: HostFacts, network: str) -> list[dict[str, Any]]:
-    access = "rw" if insecure else "ro"
+def _default_mounts(sandbox: Sandbox, host: HostFacts) -> list[dict[str, Any]]:
+    access = "rw" if sandbox.security == "insecure" else "ro"
     # The group "tty" of most images, where there is such a number.
     tty = ["gid=5"] if host.standing.has(0, 5) else []
     mounts = [
         _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *tty),
-        _sys_mount(host, network, access),
+        _sys_mount(host, sandbox.network, access),
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),
     ]
-    if host.cgroup2:
-        # Of version 1 each controller is a mount of its own, which every start would pay for.
+    if _shows_cgroups(sandbox, host):
         mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access))
     return mounts
+
+
+def _shows_cgroups(sandbox: Sandbox, host: HostFacts) -> bool:
+    """Of version 1 each controller is a mount of its own, which every RUN would pay for."""
+    return host.cgroup2 or (sandbox.show_cgroups and not host.standing.in_namespace)
 
 
 def _sys_mount(host: HostFacts, network: str, access: str) -> dict[str, Any]:
@@ -81,34 +86,44 @@ def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     access = "ro" if mount.readonly else "rw"
     if isinstance(mount, TmpfsMount):
         options = [f"size={mount.size}"] * bool(mount.size)
-        return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", access, *options)
+        return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", access, *options, *mount.options)
     return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
 
 
+def _namespaces(sandbox: Sandbox, cgroups: bool) -> list[dict[str, str]]:
+    names = ["pid", "mount", "ipc", "uts", *(["cgroup"] if cgroups else [])]
+    namespaces = [{"type": name} for name in names]
+    if sandbox.network_namespace:
+        namespaces.append({"type": "network", "path": sandbox.network_namespace})
+    elif sandbox.network == "none":
+        namespaces.append({"type": "network"})
+    return namespaces
+
+
 def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], host: HostFacts) -> dict[str, Any]:
-    """``mounts`` are those of the sandbox and more, with targets that need no resolving."""
+    """``mounts`` are those of the sandbox and more, with targets that need no resolving. The network namespace
+    of the sandbox is where the runtime finds it."""
     process = sandbox.process
     insecure = sandbox.security == "insecure"
-    chosen = [name for name in (caps.NAMES if insecure else caps.DEFAULT) if name in host.capabilities]
-    namespaces = ["pid", "mount", "ipc", "uts"]
-    if host.cgroup2:
-        namespaces.append("cgroup")
-    if sandbox.network == "none":
-        namespaces.append("network")
+    wanted = sandbox.capabilities if sandbox.capabilities is not None else caps.NAMES if insecure else caps.DEFAULT
+    chosen = [name for name in wanted if name in host.capabilities]
     # The primary group stands among the others too, as in Docker (CVE-2022-36109).
     groups = [group for group in dict.fromkeys((process.gid, *process.groups)) if host.standing.has(0, group)]
-    linux: dict[str, Any] = {"namespaces": [{"type": name} for name in namespaces]}
+    linux: dict[str, Any] = {"namespaces": _namespaces(sandbox, _shows_cgroups(sandbox, host))}
+    resources = limiting(sandbox.limits)
     if insecure:
-        linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+        resources["devices"] = [{"allow": True, "access": "rwm"}]
         linux["devices"] = insecure_devices()
     else:
         linux["maskedPaths"] = list(MASKED)
         linux["readonlyPaths"] = list(READONLY)
         linux["seccomp"] = profile(frozenset(chosen))
+    if resources:
+        linux["resources"] = resources
     return {
         "ociVersion": _SPEC_VERSION,
         "process": {
-            "terminal": False,
+            "terminal": sandbox.terminal,
             "user": {"uid": process.uid, "gid": process.gid, "additionalGids": groups, "umask": 0o022},
             "args": list(process.args),
             "env": list(process.env),
@@ -117,8 +132,8 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], 
             "rlimits": [{"type": "RLIMIT_NOFILE", "soft": host.nofile[0], "hard": host.nofile[1]}],
             "noNewPrivileges": False,
         },
-        "root": {"path": sandbox.rootfs, "readonly": False},
+        "root": {"path": sandbox.rootfs, "readonly": sandbox.readonly},
         "hostname": sandbox.hostname,
-        "mounts": _default_mounts(insecure, host, sandbox.network) + [_user_mount(mount) for mount in mounts],
+        "mounts": _default_mounts(sandbox, host) + [_user_mount(mount) for mount in mounts],
         "linux": linux,
     }

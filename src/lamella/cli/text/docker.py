@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamella.container.values import State
 
 _MINIMUM, _GAP = 10, 3  # of a column, and after its widest cell
 _SECOND = 1_000_000_000
@@ -38,3 +42,27 @@ def _duration(seconds: int) -> str:
         if days < limit:
             return f"{days // length} {unit}"
     return f"{seconds // 31_536_000} years"
+
+
+def docker_status(state: State, now: int) -> str:
+    """``Up 5 minutes (healthy)``, ``Exited (137) 2 hours ago``, ``Created``."""
+    if state.status == "running":
+        shown = {"": "", "starting": " (health: starting)"}.get(state.health, f" ({state.health})")
+        return f"Up {_duration((now - state.started) // _SECOND)}{shown}"
+    if state.status == "exited":
+        return f"Exited ({state.exit_code}) {docker_age(state.finished, now)}"
+    return "Created"
+
+
+def quoted_command(text: str) -> str:
+    """In double quotes, with what could steer a terminal escaped as Go's strconv.Quote does it."""
+    return '"' + "".join(_GO_ESCAPES.get(char, char) if char != " " else char for char in map(_escaped, text)) + '"'
+
+
+_GO_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _escaped(char: str) -> str:
+    if char in _GO_ESCAPES or char.isprintable():
+        return char
+    return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"

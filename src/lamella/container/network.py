@@ -1,0 +1,36 @@
+"""What network a container gets. ``host`` is this machine's, ``none`` one with a loopback alone, ``bridge`` one of its
+own (runtime.netns) with the published ports. It goes with the monitor, so there is nothing to recover after one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lamella.container.values import Container
+from lamella.runtime.network import machine_resolver, own_resolver
+from lamella.runtime.ports import PublishedPort
+
+
+class OpenNetwork(NamedTuple):
+    """``namespace`` is the path of the network namespace to join, "" for none of its own; ``addresses`` are the
+    container's, ``resolver`` its resolv.conf; ``lacking`` says why it reaches nothing outside, where that is so."""
+
+    namespace: str = ""
+    addresses: tuple[str, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    resolver: bytes = b""
+    lacking: str = ""
+    close: Callable[[], None] = lambda: None
+
+
+def open_network(container: Container) -> OpenNetwork:
+    """For the main thread of the monitor, before the container starts. Raises MachineError where the network
+    or its ports cannot be had."""
+    if container.network in ("host", "none"):
+        return OpenNetwork(resolver=machine_resolver())
+    from lamella.runtime.listen import bind_ports
+    from lamella.runtime.netns import ContainerNetwork
+
+    made = ContainerNetwork(bind_ports(container.ports))
+    resolver = own_resolver(machine_resolver(), made.nameserver)
+    return OpenNetwork(made.path, (made.address,), made.ports, resolver, made.lacking or "", made.close)

@@ -1,0 +1,92 @@
+"""What is mounted into a container: folders of this machine, volumes, memory.
+
+ROOT/lamella/volumes/NAME   a volume's files. At its first use it gets what the image has at its place, as in Docker.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lamella.container.values import Container, Mounted
+from lamella.errors import InputError
+from lamella.runtime.protocol import BindMount, Mount, TmpfsMount
+from lamella.runtime.stubs import resolve_in_root
+from lamella.snapshot.erase import erase
+from lamella.snapshot.treecopy import TreeCopy
+from lamella.store.disk import disk_errors
+
+_TMPFS_OPTIONS = ("noexec", "nodev")
+
+
+class Volumes:
+    def __init__(self, root: str) -> None:
+        """``root`` is the store's."""
+        self._path = f"{os.path.abspath(root)}/lamella/volumes"
+
+    def mounts(self, container: Container, rootfs: str) -> tuple[Mount, ...]:
+        """What the runtime is to mount; volumes are made and filled. Raises InputError, NoSpace."""
+        return tuple(self._mount(one, rootfs) for one in container.mounts)
+
+    def _mount(self, one: Mounted, rootfs: str) -> Mount:
+        if one.kind == "tmpfs":
+            return tmpfs(one)
+        propagation = (one.propagation,) if one.propagation else ()
+        if one.kind == "bind":
+            if not os.path.exists(one.source):
+                raise InputError(
+                    f"-v {one.source}:{one.target}: there is no such file or folder",
+                    where=one.source,
+                    hint="make it first",
+                )
+            return BindMount(one.target, one.source, one.readonly, propagation)
+        return BindMount(one.target, self._volume(one, rootfs), one.readonly, propagation)
+
+    def _volume(self, one: Mounted, rootfs: str) -> str:
+        path = f"{self._path}/{one.source}"
+        with self._locked(), disk_errors(path, "make a volume"):
+            if os.path.isdir(path) and (os.listdir(path) or not one.fill):
+                return path
+            half = f"{self._path}/.{one.source}.new"
+            erase(half)
+            os.mkdir(half, 0o755)
+            os.chmod(half, 0o755)
+            try:
+                inside = rootfs + resolve_in_root(rootfs, one.target)
+                if one.fill and os.path.isdir(inside):
+                    TreeCopy(os.geteuid() == 0).copy(inside, half)
+                if os.path.isdir(path):
+                    os.rmdir(path)
+                os.rename(half, path)
+            except BaseException:
+                erase(half)
+                raise
+        return path
+
+    def remove_anonymous(self, container: Container) -> None:
+        for one in container.mounts:
+            if one.kind == "volume" and one.anonymous:
+                erase(f"{self._path}/{one.source}")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One volume is made at a time: two containers that start with the same new one must find it whole."""
+        with disk_errors(self._path, "make a volume"):
+            os.makedirs(self._path, mode=0o711, exist_ok=True)
+            descriptor = os.open(f"{self._path}/.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def tmpfs(one: Mounted) -> TmpfsMount:
+    """Docker's defaults are rw, noexec, nosuid and nodev; words of the user's come after them and win."""
+    words = [word for word in one.source.split(",") if word]
+    kept = [word for word in _TMPFS_OPTIONS if word.removeprefix("no") not in words]
+    return TmpfsMount(
+        one.target, 0, one.readonly or "ro" in words, (*kept, *(w for w in words if w not in ("rw", "ro")))
+    )

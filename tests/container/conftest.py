@@ -1,0 +1,142 @@
+"""Containers as a user starts them: the command line, one store for a worker, and what must not be left of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+IMAGE = "alpine:3.20"
+
+
+class Containers:
+    """Runs ``lamella`` on one store, whose only image is Alpine."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("LAMELLA_")}
+        self.env["LAMELLA_ROOT"] = str(store)
+        self.groups: set[str] = set()
+
+    def popen(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        options.setdefault("env", self.env)
+        return subprocess.Popen([sys.executable, "-m", "lamella", *words], text=True, errors="replace", **options)
+
+    def call(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        options.setdefault("env", self.env)
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        command = [sys.executable, "-m", "lamella", *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, timeout=60, **options
+        )
+
+    def ok(self, *words: str, **options: Any) -> str:
+        done = self.call(*words, **options)
+        assert done.returncode == 0, f"lamella {' '.join(words)} → {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def run(self, *words: str, image: str = IMAGE, flags: tuple[str, ...] = (), **options: Any) -> Any:
+        """``run --rm --network none FLAGS IMAGE WORDS``."""
+        return self.call("run", "--rm", "--network", "none", *flags, image, *words, **options)
+
+    def start(self, name: str, *words: str, flags: tuple[str, ...] = (), image: str = IMAGE) -> str:
+        """``run -d``; returns the ID."""
+        return self.ok("run", "-d", "--name", name, "--network", "none", *flags, image, *words).strip()
+
+    def ps(self, *words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.ok("ps", "-a", "--format", "json", *words))["containers"]
+        return found
+
+    def one(self, name: str) -> dict[str, Any]:
+        return next(one for one in self.ps() if one["name"] == name)
+
+    def state(self, id_: str) -> dict[str, Any]:
+        """What the monitor wrote. Remembers the container's control group."""
+        found: dict[str, Any] = json.loads((self.store / "lamella/containers" / id_ / "state.json").read_text())
+        if found["name"]:
+            self.groups.add(found["name"])
+        return found
+
+    def until(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
+        end = time.monotonic() + seconds
+        while True:
+            result = condition()
+            if result:
+                return result
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.01)
+
+    # what must not be left
+
+    def processes(self) -> list[str]:
+        """Those whose mounts or environment name the store: monitors, runtimes, and what runs in containers."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            if int(folder.name) == os.getpid():
+                continue
+            try:
+                mounts = (folder / "mountinfo").read_text(errors="replace")
+                environment = (folder / "environ").read_bytes()
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if line and (str(self.store) in mounts or str(self.store).encode() in environment):
+                found.append(f"{folder.name} {line}")
+        return found
+
+    def traces(self) -> dict[str, list[str]]:
+        """Everything on this machine that belongs to a container of this store."""
+        own = self.store / "lamella"
+        mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.store) in line]
+        workspaces = [path.name for path in (own / "snapshots/overlay/s").glob("*") if (path / "root").exists()]
+        folders = {
+            "containers": [path.name for path in (own / "containers").glob("*") if path.name not in ("names", "lock")],
+            "names": os.listdir(own / "containers/names") if (own / "containers/names").exists() else [],
+            "runtimes": os.listdir(own / "run") if (own / "run").exists() else [],
+            "volumes": [path.name for path in (own / "volumes").glob("*") if len(path.name) == 64],
+            "workspaces": workspaces,
+            "owners": os.listdir(own / "snapshots/overlay/owners"),
+            "leases": os.listdir(own / "leases"),
+            "temporary": os.listdir(own / "tmp"),
+        }
+        groups = [str(path) for group in self.groups for path in Path("/sys/fs/cgroup").rglob(group)]
+        found = {**folders, "processes": self.processes(), "mounts": mounts, "groups": groups}
+        return {what: names for what, names in found.items() if names}
+
+    def clean(self) -> None:
+        """Fails the test where anything is left of any container."""
+        end = time.monotonic() + 5
+        while self.traces() and time.monotonic() < end:  # what was killed takes its time to be gone
+            time.sleep(0.02)
+        assert self.traces() == {}
+
+
+@pytest.fixture(scope="session")
+def container_store(bases: Path, tmp_path_factory: pytest.TempPathFactory, require: Callable[[str], str]) -> Containers:
+    require("runc")
+    made = Containers(tmp_path_factory.mktemp("containers") / "store")
+    made.ok("import", str(bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz"), IMAGE)
+    made.run("true")  # unpacks it
+    return made
+
+
+@pytest.fixture
+def containers(container_store: Containers) -> Iterator[Containers]:
+    """Every container that a test leaves is removed after it, and then nothing may be left."""
+    container_store.groups.clear()
+    yield container_store
+    for one in container_store.ps():
+        container_store.state(one["id"])
+        container_store.ok("rm", "-f", one["id"])
+    container_store.clean()
