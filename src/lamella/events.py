@@ -81,15 +81,37 @@ class ImageWritten(NamedTuple):
     names: tuple[str, ...]
 
 
+class BlobMoved(NamedTuple):
+    """Where a blob of a pull or push stands: ``state`` is ``waiting``, ``downloading``, ``unpacking``, ``compressing``
+    or ``uploading``, with bytes ``done`` and in ``total``; or it is the last one: ``done``, ``present`` (it was there
+    already) or ``mounted`` (another repository of the registry had it). ``blob`` is its digest."""
+
+    blob: str
+    state: str
+    done: int
+    total: int
+
+
 class Transferred(NamedTuple):
-    """Bytes moved for one blob; ``total`` is None where it is not known."""
+    """A pull or push has ended. ``what`` is ``pulled`` or ``pushed``; ``reference`` and ``digest`` are those of the
+    registry. ``bytes`` were moved in ``blobs``; ``spared`` bytes were not, in ``present`` blobs that were there already
+    and ``mounted`` ones. ``changed`` is False where nothing had to be done."""
 
     what: str
-    done: int
-    total: int | None
+    reference: str
+    digest: str
+    bytes: int
+    blobs: int
+    spared: int
+    present: int
+    mounted: int
+    seconds: float
+    changed: bool
 
 
-Event = StepStarted | StepOutput | StepFinished | CacheMissed | StepErrored | Note | ImageWritten | Transferred
+Event = (
+    StepStarted | StepOutput | StepFinished | CacheMissed | StepErrored | Note | ImageWritten | BlobMoved | Transferred
+)
 Emit = Callable[[Event], None]
 
 

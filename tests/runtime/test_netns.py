@@ -20,7 +20,7 @@ from lamella.runtime.listen import bind_ports
 from lamella.runtime.netns import ContainerNetwork
 from lamella.runtime.ports import parse_ports
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 T = TypeVar("T")
 Open = Callable[..., ContainerNetwork]

@@ -25,8 +25,6 @@ GROUPS = ("image", "system")
 _HINT = "'lamella --help' lists the commands that there are"
 #: commands that are planned and not there yet, each with what helps until then
 LATER = {
-    "pull": "'lamella load' reads what docker save or skopeo wrote; 'lamella import' reads a root file system",
-    "push": "'lamella save' writes what docker load and skopeo read",
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
     "exec": "'lamella run' starts another container of the same image",
     **dict.fromkeys(("explore", "report", "budget", "base"), _HINT),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import codecs
 import threading
+import time
 from typing import Protocol
 
+from lamella.cli.text.docker import human_size
+from lamella.cli.text.moves import PlainMoves
 from lamella.events import (
+    BlobMoved,
     CacheMissed,
     Event,
     ImageWritten,
@@ -18,17 +22,8 @@ from lamella.events import (
     Transferred,
 )
 
-_MIB = 1 << 20
-
-
-def human_size(size: int) -> str:
-    """Decimal units, as Docker prints them: ``12.8MB``."""
-    value, unit = float(size), "B"
-    for following in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:  # what rounds to 1000 is one of the next unit
-            break
-        value, unit = value / 1000, following
-    return f"{size}B" if unit == "B" else f"{value:.3g}{unit}"
+#: seconds
+_MOMENT = 0.5
 
 
 class Writer(Protocol):
@@ -44,9 +39,13 @@ class PlainProgress:
     def __init__(self, stream: Writer) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        self._moves = PlainMoves()
         self._numbers: dict[str, int] = {}
         self._tails: dict[tuple[str, int], str] = {}
         self._decoders: dict[tuple[str, int], codecs.IncrementalDecoder] = {}
+
+    def close(self) -> None:
+        """Nothing comes any more."""
 
     def emit(self, event: Event) -> None:
         """Called by several threads; one line is written at a time."""
@@ -77,9 +76,9 @@ class PlainProgress:
             case ImageWritten(_, image_id, names):
                 named = f" as {', '.join(names)}" if names else ""
                 self._line(f"image {image_id}{named}")
-            case Transferred(what, done_bytes, total):
-                of = f" of {total / _MIB:.1f} MiB" if total else ""
-                self._line(f"{what}: {done_bytes / _MIB:.1f} MiB{of}")
+            case BlobMoved() | Transferred():
+                for line in self._moves.lines(event):
+                    self._line(line)
 
     def _output(self, step: str, stream: int, data: bytes) -> None:
         key = (step, stream)
@@ -106,17 +105,34 @@ class JsonProgress:
 
     def __init__(self, stream: Writer) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
+        self._told: dict[str, float] = {}
+
+    def close(self) -> None:
+        """Nothing comes any more."""
+
+    def _is_due(self, event: BlobMoved) -> bool:
+        """Each state of a blob is told, what moves in it twice a second."""
+        key, now = f"{event.blob} {event.state}", time.monotonic()
+        if now - self._told.get(key, 0.0) < _MOMENT:
+            return False
+        self._told[key] = now
+        return True
 
     def emit(self, event: Event) -> None:
         import json
         import re
 
+        with self._lock:
+            if isinstance(event, BlobMoved) and not self._is_due(event):
+                return
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         data: dict[str, object] = {"event": name}
         for field, value in event._asdict().items():
             data[field] = _plain(value)
-        self._stream.write(json.dumps(data) + "\n")
-        self._stream.flush()
+        with self._lock:
+            self._stream.write(json.dumps(data) + "\n")
+            self._stream.flush()
 
 
 def _plain(value: object) -> object:
@@ -128,3 +144,17 @@ def _plain(value: object) -> object:
         parts = [_plain(one) for one in value]
         return dict(zip(fields, parts, strict=True)) if fields else parts
     return value
+
+
+def listener(progress: str, stream: Writer) -> PlainProgress | JsonProgress:
+    """For ``--progress``. ``auto`` is a live display on a terminal and plain lines elsewhere. To be closed."""
+    if progress == "json":
+        return JsonProgress(stream)
+    import os
+    import sys
+
+    if progress == "auto" and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from lamella.cli.live import LiveProgress
+
+        return LiveProgress(stream)
+    return PlainProgress(stream)

@@ -25,6 +25,13 @@ def registry_settings(args: argparse.Namespace) -> RegistrySettings:
     return read_settings(tls_verify=args.tls_verify, cert_dir=args.cert_dir, authfile=args.authfile)
 
 
+def add_progress_options(parser: argparse.ArgumentParser, quiet: str) -> None:
+    """``--progress`` and ``-q``, whose help is ``quiet``."""
+    choices = ("auto", "plain", "json")
+    parser.add_argument("--progress", choices=choices, default="auto", help="how progress is shown")
+    parser.add_argument("-q", "--quiet", action="store_true", help=quiet)
+
+
 def _truth(text: str) -> bool:
     if text.lower() in ("true", "1", "yes"):
         return True

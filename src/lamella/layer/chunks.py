@@ -36,11 +36,12 @@ class Source:
 
 class Chunks:
     """The content of ``source``, which is compressed by ``name`` (or ``none``). ``out`` counts its bytes so far;
-    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's. ``tap`` is given each chunk on its way,
-    and b"" at the end."""
+    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's, beyond the first ``free``. ``tap`` is
+    given each chunk on its way, and b"" at the end."""
 
     limit: int | None = None
     ratio: int | None = None
+    free: int = _RATIO_FREE
     tap: Callable[[bytes], None] | None = None
 
     def __init__(self, source: Source, name: str, where: str) -> None:
@@ -55,8 +56,12 @@ class Chunks:
         self.out += len(data)
         if self.limit is not None and self.out > self.limit:
             raise ImageInvalid(f"holds more than {self.limit} bytes", where=self._where)
-        if self.ratio is not None and self.out > max(_RATIO_FREE, self.ratio * self._source.taken):
-            raise ImageInvalid(f"unpacks to more than {self.ratio} times its size", where=self._where)
+        if self.ratio is not None and self.out > max(self.free, self.ratio * self._source.taken):
+            raise ImageInvalid(
+                f"unpacks to more than {self.ratio} times its size",
+                where=self._where,
+                hint="it may be made to fill the disk: do not use it unless you know who made it, and why",
+            )
         if self.tap is not None:
             self.tap(data)
         return data

@@ -27,9 +27,10 @@ if TYPE_CHECKING:  # a protocol costs start-up time
 
 CHUNK = 1 << 20
 _AHEAD_FROM = 4 << 20
-#: the levels used where none is named; ISA-L's go from 0 to 3
+#: the levels used where none is named
 DEFAULT_LEVEL = {"gzip": 1, "zstd": 3}
-_LEVELS = {"gzip": range(4), "zstd": range(-7, 23)}
+_LEVELS = {"gzip": range(10), "zstd": range(-7, 23)}
+_ISAL_LEVELS = range(4)  # the slow ones beyond are zlib's
 
 
 class _Store:
@@ -53,6 +54,10 @@ def make_compressor(compression: str, level: int | None = None) -> Compressor:
         levels = _LEVELS[compression]
         raise UsageError(f"{compression} has no level {level}", hint=f"use {levels.start} to {levels.stop - 1}")
     if compression == "gzip":
+        if level not in _ISAL_LEVELS:
+            import zlib
+
+            return zlib.compressobj(level=level, wbits=31)
         from isal import isal_zlib
 
         return cast("Compressor", isal_zlib.compressobj(level=level, wbits=31))
@@ -67,13 +72,14 @@ def open_decompressed(
     *,
     limit: int | None = None,
     ratio: int | None = None,
+    free: int | None = None,
     ahead: bool = True,
     tap: Callable[[bytes], None] | None = None,
 ) -> BinaryIO:
     """The content of ``stream``, decompressed by what its first bytes say; several members or frames one after another
-    are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first 64 MiB),
-    raises ImageInvalid naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece
-    as it is made, on whatever thread, and b"" at its end; it may raise.
+    are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first ``free``
+    bytes, 64 MiB where nothing is said), raises ImageInvalid naming ``where``, and so do broken and cut streams.
+    ``tap`` is given the content piece by piece as it is made, on whatever thread, and b"" at its end; it may raise.
 
     Close it before ``stream``, which stays open: with ``ahead`` a thread reads that one once some MiB have come out.
     """
@@ -83,6 +89,8 @@ def open_decompressed(
     name = detect_compression(start)
     chunks = Chunks(Source(stream, start), name, where)
     chunks.limit, chunks.ratio, chunks.tap = limit, ratio, tap
+    if free is not None:
+        chunks.free = free
     return io.BufferedReader(_Reader(chunks, ahead and name != "none"), CHUNK)
 
 

@@ -106,6 +106,14 @@ def parse_index(raw: bytes, where: str) -> Index:
     )
 
 
+def is_image(entry: Descriptor) -> bool:
+    """Whether an entry of an index may be an image that runs: what BuildKit attests of one stands beside it as a
+    manifest for the platform ``unknown/unknown``."""
+    if entry.media_type not in mediatype.MANIFESTS | mediatype.INDEXES:
+        return False
+    return entry.platform is None or "unknown" not in (entry.platform.os, entry.platform.architecture)
+
+
 def parse_json_object(raw: bytes, where: str) -> dict[str, Any]:
     """Raises ImageInvalid when ``raw`` is not one JSON object."""
     try:

@@ -37,7 +37,7 @@ def open_images(texts: Iterable[str], store: Store, settings: object = None) -> 
             located = opened.enter_context(open_image(text, store, settings))
             names = located.names
             if located.blobs is store.blobs:
-                names = (normal_name(text),) if normal_name(text) in names else ()
+                names = (normal_name(text),) if normal_name(text) in names and "@" not in text else ()
             digest = located.image.manifest.digest
             before = found.get(digest, Saved(located.image, (), located.blobs))
             found[digest] = before._replace(names=tuple(dict.fromkeys(before.names + names)))

@@ -54,6 +54,8 @@ def answered(
                 raise stalled()
     except BaseException:
         given_up.set()
+        for late in result:
+            late.close()
         raise
     if errors:
         raise errors[0]

@@ -11,7 +11,7 @@ from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
 from lamella.snapshot.marks import Marks, marks_for
-from lamella.snapshot.protocol import Snapshot, Workspace
+from lamella.snapshot.protocol import Snapshot, Told, Workspace
 from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.treecopy import TreeCopy
 from lamella.snapshot.upper import UpperChanges
@@ -56,12 +56,24 @@ class CopySnapshotter:
             raise
         return key
 
-    def unpack(self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str) -> Snapshot:
+    def unpack(
+        self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str, told: Told | None = None
+    ) -> Snapshot:
         from lamella.layer.unpack import unpack_layer
 
         key = self._allocate(parent)
         try:
-            unpack_layer(tar, self._table.files(key), where, whiteouts="apply", lower=None, privileged=self._privileged)
+            entries = unpack_layer(
+                tar,
+                self._table.files(key),
+                where,
+                whiteouts="apply",
+                lower=None,
+                privileged=self._privileged,
+                digests=told is not None,
+            )
+            if told is not None:
+                told(entries)
         except BaseException:
             self._table.drop(key)
             raise

@@ -17,7 +17,7 @@ from lamella.oci.digest import ChainID
 from lamella.snapshot.lower import LowerTree
 from lamella.snapshot.marks import Marks, marks_for
 from lamella.snapshot.overlaymount import OverlayMounts
-from lamella.snapshot.protocol import Snapshot, Workspace
+from lamella.snapshot.protocol import Snapshot, Told, Workspace
 from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.upper import UpperChanges
 from lamella.userns import current
@@ -70,21 +70,26 @@ class OverlaySnapshotter:
             self._table.drop(key)
             raise
 
-    def unpack(self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str) -> Snapshot:
+    def unpack(
+        self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str, told: Told | None = None
+    ) -> Snapshot:
         from lamella.layer.unpack import unpack_layer
 
         key = self._allocate(parent)
         target = self._table.files(key)
         with self._or_drop(key):
             below = [self._table.files(name) for name in self._table.lower(key)]
-            unpack_layer(
+            entries = unpack_layer(
                 tar,
                 target,
                 where,
                 whiteouts="overlay",
                 lower=LowerTree(below, self._marks) if below else None,
                 privileged=True,
+                digests=told is not None,
             )
+            if told is not None:
+                told(entries)
             if self._marks.stand_ins:
                 # No process has written to it: see UpperChanges.
                 os.close(os.open(f"{self._table.directory(key)}/{_UNPACKED}", _NEW, 0o600))

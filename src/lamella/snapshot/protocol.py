@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO, NamedTuple, Protocol
 
+from lamella.filetree.entry import Entry
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
+
+Told = Callable[[list[Entry]], None]
+"""Takes the entries of a layer that was unpacked, in its order, with the digests of their contents."""
 
 
 class Snapshot(NamedTuple):
@@ -55,9 +59,12 @@ class Snapshotter(Protocol):
         bound to it already, that one stays."""
         ...
 
-    def unpack(self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str) -> Snapshot:
+    def unpack(
+        self, parent: Snapshot | None, tar: BinaryIO, chain: ChainID, where: str, told: Told | None = None
+    ) -> Snapshot:
         """Unpacks one layer (an uncompressed tar stream, hostile) on ``parent`` and binds it. ``where`` names the
-        layer in messages. Raises ImageInvalid; nothing is left behind then."""
+        layer in messages; ``told`` is given its entries with content digests, before it is bound. Raises ImageInvalid;
+        nothing is left behind then."""
         ...
 
     def view(self, snapshot: Snapshot | None) -> AbstractContextManager[str]:

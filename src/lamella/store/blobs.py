@@ -148,6 +148,11 @@ class BlobWriter:
         with disk_errors(temporary, "write a blob"):
             self._file: io.FileIO | None = io.FileIO(temporary, "xb")
 
+    @property
+    def path(self) -> str:
+        """The temporary file that what was written is in at once, without a buffer."""
+        return self._path
+
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Raises NoSpace when the disk is full."""
         assert self._file is not None, "written after commit"

@@ -19,7 +19,7 @@ from lamella.store.lock import StoreLock
 _T = TypeVar("_T")
 #: a path that makes a database nobody else sees
 IN_MEMORY = ":memory:"
-_VERSION = 3
+_VERSION = 4
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -47,6 +47,17 @@ CREATE TABLE note (
     kind TEXT NOT NULL, key TEXT NOT NULL, used INTEGER NOT NULL, text TEXT NOT NULL,
     PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE digests (root TEXT PRIMARY KEY, used INTEGER NOT NULL, rows BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE repository_digest (
+    repository TEXT NOT NULL, digest TEXT NOT NULL, here TEXT NOT NULL, used INTEGER NOT NULL,
+    PRIMARY KEY (repository, digest)) WITHOUT ROWID;
+CREATE INDEX repository_digest_here ON repository_digest (here);
+CREATE TABLE blob_home (
+    digest TEXT NOT NULL, repository TEXT NOT NULL, used INTEGER NOT NULL,
+    PRIMARY KEY (digest, repository)) WITHOUT ROWID;
+CREATE INDEX blob_home_used ON blob_home (used);
+CREATE TABLE recompressed (
+    diff_id TEXT NOT NULL, method TEXT NOT NULL, media_type TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (diff_id, method)) WITHOUT ROWID;
 """
 
 

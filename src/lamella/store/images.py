@@ -9,7 +9,7 @@ from lamella.oci.config import parse_config
 from lamella.oci.descriptor import REF_NAME, Descriptor, descriptor_from_json
 from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import Index, parse_manifest
+from lamella.oci.manifest import Index, is_image, parse_manifest
 from lamella.oci.platform import Platform, best_match
 from lamella.oci.reference import parse_reference
 from lamella.store.blobs import SMALL, BlobStore
@@ -19,6 +19,7 @@ from lamella.store.layout import IndexEntry, Layout, new_entry, normal_name, ren
 from lamella.store.lease import Lease
 from lamella.store.lock import StoreLock
 from lamella.store.mirror import BrokenImage, Mirror, StoredImage, check_layer_count
+from lamella.store.origins import Origins
 from lamella.store.resolve import not_found, resolve_image
 
 _Images = list[StoredImage]
@@ -30,7 +31,15 @@ class ImageTable:
     """Names → images. Every question first looks whether index.json changed."""
 
     def __init__(
-        self, layout: Layout, mirror: Mirror, blobs: BlobStore, layers: LayerStore, *, lock: StoreLock, lease: Lease
+        self,
+        layout: Layout,
+        mirror: Mirror,
+        blobs: BlobStore,
+        layers: LayerStore,
+        *,
+        lock: StoreLock,
+        lease: Lease,
+        origins: Origins,
     ) -> None:
         self._layout = layout
         self._mirror = mirror
@@ -38,29 +47,48 @@ class ImageTable:
         self._layers = layers
         self._lock = lock
         self._lease = lease
+        #: digests that images have in repositories
+        self.origins = origins
 
     def put(self, manifest_bytes: bytes, config_bytes: bytes, names: Iterable[str] = ()) -> StoredImage:
         """Stores an image whose layers are there already and gives it ``names`` (taken from whoever had them).
 
         Everything is on the disk before a name says so. Raises ImageInvalid, and NotFound for a missing layer."""
-        wanted = tuple(dict.fromkeys(map(storable_name, names)))
+        wanted = _wanted(names, Digest.of(manifest_bytes))
+        descriptor = self._put_blobs(manifest_bytes, config_bytes)
+        self._name(descriptor, wanted)
+        return self.get(descriptor.digest)
+
+    def put_part(self, manifest_bytes: bytes, config_bytes: bytes) -> Descriptor:
+        """Stores an image of an index that is still to come (``put_index``): until then nothing leads to it."""
+        return self._put_blobs(manifest_bytes, config_bytes)
+
+    def _put_blobs(self, manifest_bytes: bytes, config_bytes: bytes) -> Descriptor:
         manifest = parse_manifest(manifest_bytes, "manifest")
         config = parse_config(config_bytes, str(manifest.config.digest))
         self._check(Image(manifest, config), config_bytes)
         self._blobs.put(config_bytes)
         self._blobs.put(manifest_bytes)
-        descriptor = manifest.descriptor._replace(platform=config.platform)
-        self._name(descriptor, wanted)
-        return self.get(descriptor.digest)
+        return manifest.descriptor._replace(platform=config.platform)
 
     def put_index(self, index: Index, names: Iterable[str] = ()) -> None:
-        """Stores a multi-platform image whose manifests are there already, and gives it ``names`` as ``put`` does.
-        Raises NotFound for a missing manifest."""
-        wanted = tuple(dict.fromkeys(map(storable_name, names)))
-        for manifest in index.manifests:
-            self._mirror.load(manifest)
+        """Stores a multi-platform image, and gives it ``names`` as ``put`` does. Its manifests are there already, with
+        all that they name, or some of them: platforms that were not fetched. Raises NotFound where none is there, or
+        something that one names is not."""
+        wanted = _wanted(names, index.digest)
+        there = [manifest for manifest in index.manifests if self._blobs.has(manifest.digest)]
+        if not there:
+            raise NotFound("none of the images of the index is in the store", where=str(index.digest))
+        for manifest in there:
+            parsed = parse_manifest(self._blobs.read_blob(manifest), str(manifest.digest))
+            for blob in (parsed.config, *parsed.layers):
+                if not self._blobs.holds(blob):
+                    raise NotFound("a blob of the image is not in the store", where=str(blob.digest))
+            if is_image(manifest):
+                self._mirror.load(manifest)
         self._blobs.put(index.raw)
         self._name(index.descriptor, wanted)
+        self._mirror.doubt(index.digest)
 
     def tag(self, name: str, image: StoredImage) -> None:
         """Gives ``image`` (with all its platforms) one more name."""
@@ -237,6 +265,17 @@ def storable_name(text: str) -> str:
     if reference.tag is None or reference.digest is not None:
         raise ReferenceError_(f"{text!r} names a digest; a name to give ends in a tag", hint="write NAME or NAME:TAG")
     return reference.familiar
+
+
+def _wanted(names: Iterable[str], digest: Digest) -> tuple[str, ...]:
+    """Names to give to what has ``digest``; ``NAME@DIGEST`` names it too. Raises ReferenceError_."""
+    return tuple(dict.fromkeys(_pinned(name, digest) or storable_name(name) for name in names))
+
+
+def _pinned(text: str, digest: Digest) -> str | None:
+    reference = parse_reference(text)
+    pinned = reference.tag is None and reference.digest == digest
+    return reference.familiar if pinned else None
 
 
 def _tidy(entries: Iterable[IndexEntry]) -> list[IndexEntry]:

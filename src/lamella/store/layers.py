@@ -59,6 +59,11 @@ class LayerStore:
             (ref.diff_id, ref.blob.digest, ref.blob.media_type, ref.blob.size),
         )
 
+    def knows(self, ref: LayerRef) -> bool:
+        """Whether ``ref.blob`` was seen to hold ``ref.diff_id``."""
+        sql = "SELECT 1 FROM layer WHERE diff_id = ? AND digest = ?"
+        return bool(self._database.query(sql, (ref.diff_id, ref.blob.digest)))
+
     def find(self, diff_id: DiffID) -> LayerRef | None:
         """A blob of this layer that is there, a compressed one before a plain one."""
         rows = self._database.query("SELECT media_type, digest, size FROM layer WHERE diff_id = ?", (diff_id,))

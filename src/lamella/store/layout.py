@@ -42,12 +42,20 @@ class IndexState(NamedTuple):
 
 
 def normal_name(text: str) -> str:
-    """The name that an annotation stands for: familiar and with a tag; text that is no reference stays as it is."""
+    """The name that an annotation stands for: familiar, and with a tag or a digest; text that is no reference stays as
+    it is."""
     try:
-        reference = parse_reference(text)
+        return parse_reference(text).familiar
     except LamellaError:
         return text
-    return reference.familiar if reference.tag is not None else text
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """Repository and tag of a normal name; no tag where it names a digest or is no reference."""
+    if "@" in name:
+        return name.partition("@")[0], None
+    repository, _, tag = name.rpartition(":")
+    return (repository, tag) if repository else (name, None)
 
 
 def new_entry(descriptor: Descriptor, name: str | None) -> IndexEntry:

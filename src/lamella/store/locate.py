@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 
 from lamella.errors import ImageInvalid, InputError, LamellaError, NotFound, NotSupported
 from lamella.oci.descriptor import REF_NAME
+from lamella.oci.digest import Digest
 from lamella.oci.image import BlobSource, Image
 from lamella.oci.platform import Platform
 from lamella.store.layout import IndexEntry, normal_name
@@ -20,13 +21,15 @@ _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 
 
 class LocatedImage(NamedTuple):
-    """An image and where its blobs are read from. ``label`` is what the user called it. Close it after use."""
+    """An image and where its blobs are read from. ``label`` is what the user called it; ``root`` the digest of the
+    index that led to it, where one did. Close it after use."""
 
     label: str
     names: tuple[str, ...]
     image: Image
     blobs: BlobSource
     close: Callable[[], None]
+    root: Digest | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +67,8 @@ def open_image(text: str, store: Store, platform: Platform | None = None) -> Loc
         elif os.path.isfile(f"{text}/oci-layout"):
             error.hint = f"to read the image layout in the folder of that name write oci:{text}"
         raise
-    return LocatedImage(text, stored.names, stored.image, store.blobs, lambda: None)
+    root = stored.root.digest if stored.root.digest != stored.descriptor.digest else None
+    return LocatedImage(text, stored.names, stored.image, store.blobs, lambda: None, root)
 
 
 def open_layout(text: str, platform: Platform) -> tuple[LayoutSource, Image]:

@@ -17,7 +17,7 @@ from lamella.oci.config import parse_config
 from lamella.oci.descriptor import Descriptor, descriptor_from_json
 from lamella.oci.digest import DiffID, Digest
 from lamella.oci.image import Image
-from lamella.oci.manifest import parse_index, parse_manifest
+from lamella.oci.manifest import is_image, parse_index, parse_manifest
 from lamella.oci.platform import Platform, normalize_platform
 from lamella.store.blobs import BlobStore
 from lamella.store.database import IN_MEMORY, Database
@@ -125,6 +125,13 @@ class Mirror:
         rows = self._database.query("SELECT data FROM root ORDER BY position")
         return [json.loads(row[0]) for row in rows]
 
+    def doubt(self, root: Digest) -> None:
+        """More of this index may be there than when it was read: it is looked at again."""
+        self._database.change(
+            "UPDATE root SET problem = 'to be read again' WHERE json_extract(data, '$.digest') = ?", (root,)
+        )
+        self._database.change("DELETE FROM meta WHERE key = 'index'")
+
     def load(self, descriptor: Descriptor) -> Image:
         """Manifest and config, verified and parsed; kept for the life of this object."""
         image = self._loaded.get(descriptor.digest)
@@ -144,7 +151,7 @@ class Mirror:
             if descriptor.media_type in mediatype.INDEXES and depth < 4:
                 index = parse_index(self._blobs.read_blob(descriptor), str(descriptor.digest))
                 queue += [(child, depth + 1) for child in index.manifests]
-            elif descriptor.media_type in mediatype.MANIFESTS:
+            elif descriptor.media_type in mediatype.MANIFESTS and is_image(descriptor):
                 found.append(descriptor)
         return tuple(found)
 

@@ -9,7 +9,7 @@ from lamella.errors import InputError, LamellaError, NotFound, StoreDamaged
 from lamella.oci.digest import Digest
 from lamella.oci.platform import Platform
 from lamella.oci.reference import parse_reference
-from lamella.store.layout import normal_name
+from lamella.store.layout import normal_name, split_name
 
 if TYPE_CHECKING:
     from lamella.store.images import ImageTable
@@ -42,18 +42,22 @@ def not_found(table: ImageTable, text: str) -> NotFound:
 
 def _by_name(table: ImageTable, text: str) -> StoredImage | None:
     name, at, digest = text.partition("@")
-    image = table.named(normal_name(text) if not at else normal_name(name))
     if not at:
-        return image
+        return table.named(normal_name(text))
     wanted = Digest.parse(digest)
+    reference = parse_reference(name)
+    pinned = table.named(f"{reference.familiar_repository}@{wanted}")
+    if pinned is not None:
+        return pinned
+    image = table.named(reference.familiar)
     if image is not None and wanted in (image.descriptor.digest, image.root.digest):
         return image
     # name@digest: the digest decides; the name has to be one of that image's repositories
     found = _by_digest(table, digest)
-    repository = parse_reference(name).familiar_repository
-    if found is not None and repository in {other.rpartition(":")[0] for other in found.names}:
+    if found is not None and reference.familiar_repository in {split_name(other)[0] for other in found.names}:
         return found
-    return None
+    here = table.origins.image(f"{reference.domain}/{reference.repository}", wanted)
+    return _by_digest(table, here) if here is not None else None
 
 
 def _by_digest(table: ImageTable, text: str) -> StoredImage | None:

@@ -53,7 +53,7 @@ def chosen(store: Store, texts: Iterable[str]) -> list[Saved]:
     found: dict[Digest, Saved] = {}
     for text in texts:
         image = store.images.resolve(text)
-        name = (normal_name(text),) if normal_name(text) in image.names else ()
+        name = (normal_name(text),) if normal_name(text) in image.names and "@" not in text else ()
         before = found.get(image.descriptor.digest, Saved(image.image, ()))
         found[image.descriptor.digest] = before._replace(names=tuple(dict.fromkeys(before.names + name)))
     return list(found.values())
@@ -133,7 +133,9 @@ def save_oci_layout(store: Store, images: Sequence[Saved | StoredImage], folder:
 
 
 def _saved(image: Saved | StoredImage) -> Saved:
-    return image if isinstance(image, Saved) else Saved(image.image, image.names)
+    if isinstance(image, Saved):
+        return image
+    return Saved(image.image, tuple(name for name in image.names if "@" not in name))
 
 
 def _entries(saved: Saved) -> list[IndexEntry]:

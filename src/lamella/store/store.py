@@ -31,6 +31,7 @@ from lamella.store.lease import Lease
 from lamella.store.lock import StoreLock
 from lamella.store.mirror import Mirror
 from lamella.store.notes import Notes
+from lamella.store.origins import Origins
 
 #: bytes; for index.json and SQLite's files beside its own
 _RESERVE = 1 << 20
@@ -49,7 +50,10 @@ class Store:
         self.blobs = BlobStore(root, self.lease)
         self.layers = LayerStore(f"{own}/toc", self.database, self.blobs, self.lease)
         mirror = Mirror(self.layout, self.database, self.blobs, self.layers)
-        self.images = ImageTable(self.layout, mirror, self.blobs, self.layers, lock=self._lock, lease=self.lease)
+        self.origins = Origins(self.database)
+        self.images = ImageTable(
+            self.layout, mirror, self.blobs, self.layers, lock=self._lock, lease=self.lease, origins=self.origins
+        )
         self.cache = BuildCache(self.database, self.blobs)
         self.digests = DigestCache(self.database)
         self.downloads = Downloads(self.database)

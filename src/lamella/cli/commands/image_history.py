@@ -72,9 +72,8 @@ def _rows(located: LocatedImage, store: Store) -> list[_Row]:
 def _print(session: Session, rows: list[_Row], image_id: str, whole: bool) -> None:
     import time
 
-    from lamella.cli.progress import human_size
     from lamella.cli.text.columns import one_line
-    from lamella.cli.text.docker import docker_age, docker_table
+    from lamella.cli.text.docker import docker_age, docker_table, human_size
     from lamella.store.instant import parse_instant
 
     now = time.time_ns()

@@ -36,12 +36,11 @@ def run(args: argparse.Namespace, session: Session) -> int:
 def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:
     manifest, config = located.image
     layers = session.store().layers
-    repositories = dict.fromkeys(name.rpartition(":")[0] or name for name in located.names)
     last = config.history[-1] if config.history else None
     return {
         "Id": config.image_id,
-        "RepoTags": list(located.names),
-        "RepoDigests": [f"{repository}@{manifest.digest}" for repository in repositories],
+        "RepoTags": [name for name in located.names if "@" not in name],
+        "RepoDigests": _repository_digests(located, session),
         "Parent": "",
         "Comment": last.comment if last else "",
         "Created": config.created or None,
@@ -59,3 +58,16 @@ def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:
             "Annotations": dict(manifest.annotations),
         },
     }
+
+
+def _repository_digests(located: LocatedImage, session: Session) -> list[str]:
+    """Where it was pulled from or pushed to; for one that never was, the digest it would have there."""
+    from lamella.oci.reference import parse_reference
+    from lamella.store.layout import split_name
+
+    digests = (located.image.manifest.digest, *((located.root,) if located.root is not None else ()))
+    known = session.store().origins.digests(digests)
+    if known:
+        return [f"{parse_reference(repository).familiar_repository}@{digest}" for repository, digest in known]
+    repositories = dict.fromkeys(split_name(name)[0] for name in located.names)
+    return [f"{repository}@{located.image.manifest.digest}" for repository in repositories]

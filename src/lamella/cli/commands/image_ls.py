@@ -58,24 +58,26 @@ def _fits(name: str, pattern: str | None) -> bool:
 
     if pattern is None:
         return True
-    repository = name.rpartition(":")[0]
+    from lamella.store.layout import split_name
+
+    repository = split_name(name)[0]
     return bool(name) and (fnmatchcase(name, pattern) or fnmatchcase(repository, pattern))
 
 
 def _print(session: Session, rows: list[tuple[StoredImage, str]], whole: bool) -> None:
     import time
 
-    from lamella.cli.progress import human_size
-    from lamella.cli.text.docker import docker_age, docker_table
+    from lamella.cli.text.docker import docker_age, docker_table, human_size
+    from lamella.store.layout import split_name
 
     now = time.time_ns()
     cells: list[tuple[str, ...]] = [_HEADING]
     for image, name in rows:
-        repository, _, tag = name.rpartition(":")
+        repository, tag = split_name(name)
         cells.append(
             (
-                repository or name or _NONE,
-                (tag if repository else "") or _NONE,
+                repository or _NONE,
+                tag or _NONE,
                 image.image_id if whole else image.image_id.short,
                 docker_age(image.created, now),
                 "unknown" if image.size is None else human_size(image.size),
@@ -87,11 +89,12 @@ def _print(session: Session, rows: list[tuple[StoredImage, str]], whole: bool) -
 
 def _as_json(image: StoredImage, name: str) -> dict[str, Any]:
     from lamella.store.instant import format_instant
+    from lamella.store.layout import split_name
 
-    repository, _, tag = name.rpartition(":")
+    repository, tag = split_name(name)
     return {
-        "repository": repository or name or None,
-        "tag": (tag if repository else "") or None,
+        "repository": repository or None,
+        "tag": tag,
         "id": image.image_id,
         "digest": image.descriptor.digest,
         "created": format_instant(image.created) if image.created else None,

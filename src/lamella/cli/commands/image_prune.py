@@ -22,8 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.caches import drop_caches
-    from lamella.cli.progress import human_size
     from lamella.cli.snapshots import drop_snapshots
+    from lamella.cli.text.docker import human_size
     from lamella.store.collect import prune
 
     if not _agreed(args, session):

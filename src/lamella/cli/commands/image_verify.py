@@ -18,8 +18,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
-    from lamella.cli.progress import human_size
     from lamella.cli.text.counts import count
+    from lamella.cli.text.docker import human_size
     from lamella.store.verify import repair, verify
 
     store = session.store()

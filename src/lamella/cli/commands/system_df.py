@@ -17,9 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.caches import cache_usage
-    from lamella.cli.progress import human_size
     from lamella.cli.snapshots import count_snapshots, disk_usage, snapshots_folder
-    from lamella.cli.text.docker import docker_table
+    from lamella.cli.text.docker import docker_table, human_size
     from lamella.store.collect import needed
 
     store = session.store()

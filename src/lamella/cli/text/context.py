@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamella.cli.progress import human_size
 from lamella.cli.text.columns import WIDTH, align, shorten, shorten_path
 from lamella.cli.text.counts import count
+from lamella.cli.text.docker import human_size
 from lamella.cli.view.context import ContextFile, ContextView, LeftOut
 
 SCHEMA = 1

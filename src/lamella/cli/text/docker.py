@@ -1,4 +1,4 @@
-"""Tables and ages as Docker's command line lays them out, so that scripts which cut its columns work."""
+"""Tables, sizes and ages as Docker's command line lays them out, so that scripts which cut its columns work."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ def docker_table(rows: Sequence[Sequence[str]]) -> list[str]:
     columns = len(rows[0]) - 1
     widths = [max(_MINIMUM, max(len(row[column]) for row in rows) + _GAP) for column in range(columns)]
     return ["".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) for row in rows]
+
+
+def human_size(size: int) -> str:
+    """Decimal units, as Docker prints them: ``12.8MB``."""
+    value, unit = float(size), "B"
+    for following in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:  # what rounds to 1000 is one of the next unit
+            break
+        value, unit = value / 1000, following
+    return f"{size}B" if unit == "B" else f"{value:.3g}{unit}"
 
 
 def docker_age(created: int, now: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamella.cli.progress import human_size
 from lamella.cli.text.columns import WIDTH, align, shorten, shorten_path
 from lamella.cli.text.counts import count
+from lamella.cli.text.docker import human_size
 from lamella.prove.model import Difference, Proof, Removal
 
 _LISTED = 40  # differences printed before the rest is only counted

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lamella.build.request import BuildResult
-from lamella.cli.progress import human_size
 from lamella.cli.text.columns import WIDTH, align, shorten, shorten_path
 from lamella.cli.text.counts import count
+from lamella.cli.text.docker import human_size
 from lamella.cli.view.sizes import BuildSizes, StageSizes
 from lamella.insight.growth import LayerGrowth
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
-from lamella.cli.progress import human_size
 from lamella.cli.text.columns import WIDTH, shorten, width
 from lamella.cli.text.counts import count
+from lamella.cli.text.docker import human_size
 from lamella.insight.stack import Row, Stack
 
 _TEXT = 40  # columns of an instruction

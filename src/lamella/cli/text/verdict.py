@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lamella.cli.progress import human_size
 from lamella.cli.text.columns import align
 from lamella.cli.text.counts import count
+from lamella.cli.text.docker import human_size
 from lamella.cli.text.proof import proof_lines, proof_markdown
 from lamella.trial.verdict import Measure, Verdict
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lamella.cli.progress import human_size
 from lamella.cli.text.columns import WIDTH, align, shorten_path
 from lamella.cli.text.counts import count
+from lamella.cli.text.docker import human_size
 from lamella.insight.waste import Waste, WastedPath
 
 _LISTED = 12

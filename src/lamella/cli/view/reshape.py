@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lamella.cli.progress import human_size
+from lamella.cli.text.docker import human_size
 from lamella.oci.image import Image
 from lamella.registry.locate import open_image
 from lamella.store.load import put_image

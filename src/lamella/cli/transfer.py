@@ -1,0 +1,135 @@
+"""Wiring of pulls and pushes: who listens, what can be unpacked here, how Ctrl-C gets through."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamella.events import Emit
+    from lamella.oci.platform import Platform
+    from lamella.oci.reference import Reference
+    from lamella.registry.pull import Pulled
+    from lamella.registry.push import Pushed
+    from lamella.registry.recompress import Compression
+    from lamella.registry.settings import RegistrySettings
+    from lamella.snapshot.protocol import Snapshotter
+    from lamella.store.store import Store
+
+
+@contextmanager
+def listening(args: argparse.Namespace) -> Iterator[Emit]:
+    """Shows progress on stderr as ``--progress`` says, nothing with ``-q`` but warnings."""
+    from lamella.cli.progress import listener
+
+    shown = listener("plain" if args.quiet else args.progress, sys.stderr)
+    try:
+        yield _warnings_of(shown.emit) if args.quiet else shown.emit
+    finally:
+        shown.close()
+
+
+def _warnings_of(emit: Emit) -> Emit:
+    from lamella.events import Event, Note
+
+    def warn(event: Event) -> None:
+        if isinstance(event, Note) and event.level == "warning":
+            emit(event)
+
+    return warn
+
+
+def pull_image(
+    reference: Reference,
+    store: Store,
+    settings: RegistrySettings,
+    emit: Emit,
+    *,
+    platform: Platform | None = None,
+    all_platforms: bool = False,
+    unpack: bool = True,
+) -> Pulled:
+    """Raises what ``lamella.registry.pull.pull`` raises."""
+    from lamella.registry.client import open_repository
+    from lamella.registry.pull import Pull, pull
+
+    with unpacker(store, unpack) as snapshotter:
+        stop = threading.Event()
+        repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
+        return pull(Pull(repository, reference, store, stop, platform, all_platforms, snapshotter, emit))
+
+
+def enter_namespaces() -> None:
+    """Of mounts, and for ordinary users of ids: before there is a second thread."""
+    if os.geteuid() == 0:
+        from lamella.snapshot.namespace import enter_private_mounts
+
+        enter_private_mounts()
+    else:
+        from lamella.userns import enter
+
+        enter()
+
+
+@contextmanager
+def unpacker(store: Store, wanted: bool = True) -> Iterator[Snapshotter | None]:
+    """What unpacks layers while they come, where this machine can put layers on top of each other. Copies of whole file
+    systems are left to the one who needs them.
+
+    Unpacking mounts nothing; whether it can be done is tried by a mount, once after each start of the machine. That one
+    is made in a mount namespace of our own, which has to be entered before there is a second thread."""
+    if not wanted:
+        yield None
+        return
+    from lamella.snapshot.select import open_snapshotter, overlay_works
+
+    enter_namespaces()
+    folder = os.path.join(store.root, "lamella", "snapshots")
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    if not overlay_works(folder):
+        yield None
+        return
+    snapshotter = open_snapshotter(folder, "overlay")
+    try:
+        yield snapshotter
+    finally:
+        snapshotter.close()
+
+
+def push_to(
+    reference: Reference,
+    image: str,
+    store: Store,
+    settings: RegistrySettings,
+    emit: Emit,
+    *,
+    platform: Platform | None = None,
+    all_platforms: bool = False,
+    compression: Compression,
+) -> Pushed:
+    """``image`` is any IMAGE. Raises what opening it and ``lamella.registry.push`` raise."""
+    from lamella.events import Note
+    from lamella.registry.client import open_repository
+    from lamella.registry.locate import open_image
+    from lamella.registry.push import Push, index_of, push_image, push_index
+
+    stop = threading.Event()
+    with open_image(image, store, settings, platform) as located:
+        repository = open_repository(reference, settings, push=True, emit=emit, cancelled=stop.is_set)
+        job = Push(
+            repository, reference, store, located.blobs, stop, compression, getattr(located.blobs, "home", None), emit
+        )
+        stored = store.images.find(image) if located.blobs is store.blobs else None
+        index = index_of(store, stored.root) if stored is not None else None
+        if index is not None and all_platforms:
+            return push_index(job, index)
+        if index is not None and platform is None and len(index.manifests) > 1:
+            shown = located.image.config.platform
+            hint = "--all-platforms pushes all that are here"
+            emit(Note("info", f"{image} is for several platforms; {shown} alone is pushed ({hint})"))
+        return push_image(job, located.image)

@@ -1,0 +1,64 @@
+"""Several pieces of work at once, on a few threads: the first failure stops them all, and is what is raised."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from lamella.errors import Interrupted
+
+
+class Together:
+    """``failed`` is called as soon as something goes wrong or Ctrl-C comes, to wake those who wait."""
+
+    def __init__(self, stop: threading.Event, failed: Callable[[], None] = lambda: None) -> None:
+        self._stop, self._wake = stop, failed
+        self._guard = threading.Lock()
+        self._error: BaseException | None = None
+
+    def run(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """A thread for each. Raises what the first failure was; Interrupted where ``stop`` was set from outside. No
+        thread is left."""
+        threads = [threading.Thread(target=self._guarded, args=(job,), name="transfer", daemon=True) for job in jobs]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:  # Ctrl-C, which comes to the main thread
+            self._end()
+            for thread in threads:
+                thread.join()
+            raise
+        if self._error is not None:
+            raise self._error
+        if self._stop.is_set():
+            raise Interrupted("the transfer was cancelled")
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            with self._guard:
+                if self._error is None or isinstance(self._error, Interrupted):
+                    self._error = error
+            self._end()
+
+    def _end(self) -> None:
+        self._stop.set()
+        self._wake()
+
+
+def run_together(jobs: Sequence[Callable[[], None]], threads: int, stop: threading.Event) -> None:
+    """In their order, on up to so many threads. Raises as ``Together.run``."""
+    waiting, guard = list(jobs), threading.Lock()
+
+    def work() -> None:
+        while not stop.is_set():
+            with guard:
+                if not waiting:
+                    return
+                job = waiting.pop(0)
+            job()
+
+    Together(stop).run([work] * min(threads, len(waiting)))
