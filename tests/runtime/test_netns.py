@@ -369,6 +369,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.root
 @pytest.mark.peer
 def test_a_kill_leaves_nothing(require: Callable[[str], str]) -> None:
     helper = require("slirp4netns")
