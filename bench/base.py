@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from peers import find_program, quiet
 
 ALPINE = "alpine-minirootfs-3.20.3-x86_64.tar.gz"
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def debian_rootfs(folder: str) -> str:
+    """Path of a tar of Debian's packages as ``scripts/bases`` keeps it. Raises Unavailable where they cannot be had."""
+    store = os.path.join(folder, "bases")
+    quiet([os.path.join(REPOSITORY, "scripts", "bases"), "debian:bookworm"], {"LAMELLA_ROOT": store})
+    shutil.rmtree(store)
+    return os.path.join(REPOSITORY, ".demo", "bases", "debian-bookworm.tar")
 
 
 def base_rootfs(folder: str) -> tuple[str, str]:

@@ -34,12 +34,13 @@ class Target(NamedTuple):
 
 
 class Case(NamedTuple):
-    """Contenders that do the same work, measured in turns."""
+    """Contenders that do the same work, measured in turns. ``memory`` is what Lamella is to stay under, in bytes."""
 
     key: str
     title: str
     contenders: tuple[Contender, ...]
     targets: tuple[Target, ...] = ()
+    memory: int | None = None
 
 
 class Sample(NamedTuple):

@@ -98,22 +98,23 @@ class Buildah(NamedTuple):
 
     def load_base(self, rootfs: str, reference: str) -> None:
         """Both flavours share one store: the second call finds the image there."""
-        ask = [*self._command(), "inspect", "--type", "image", reference]
+        ask = [*self.argv(), "inspect", "--type", "image", reference]
         found = subprocess.run(ask, capture_output=True, check=False)
         if found.returncode == 0:
             return
-        made = [*self._command(), "from", "scratch"]
+        made = [*self.argv(), "from", "scratch"]
         container = subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
-        quiet([*self._command(), "add", "--quiet", container, rootfs, "/"])
-        quiet([*self._command(), "commit", "--quiet", "--rm", container, reference])
+        quiet([*self.argv(), "add", "--quiet", container, rootfs, "/"])
+        quiet([*self.argv(), "commit", "--quiet", "--rm", container, reference])
 
     def build(self, context: str, tag: str, *, cache: bool) -> Command:
         flags = ["--pull=false", "--network", "host", "--layers" if self.layered else "--layers=false"]
         if not cache:
             flags.append("--no-cache")
-        return Command((*self._command(), "bud", *flags, "-t", tag, context))
+        return Command((*self.argv(), "bud", *flags, "-t", tag, context))
 
-    def _command(self) -> tuple[str, ...]:
+    def argv(self) -> tuple[str, ...]:
+        """The program, and where its store is."""
         run = os.path.join(self.folder, "run")
         return (
             self.program,

@@ -32,6 +32,9 @@ def print_result(result: Result) -> None:
         if ours is not None and name != OURS:
             line += f"   lamella / {name}: {ours / result.medians[name]:.2f}"
             line += verdict(ours / result.medians[name], targets.get(name))
+        if name == OURS and result.case.memory is not None:
+            line += f"   to stay under {result.case.memory / 1e6:.0f} MB: "
+            line += "reached" if peak * 1e6 < result.case.memory else "NOT reached"
         print(line)
         if name == "docker" and result.daemon_peak:
             print(f"  {'':<18}{'':>10}  {'its dockerd':>16}{result.daemon_peak / 1e6:>9.0f} MB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -18,10 +19,13 @@ from fakedaemon import FakeDaemon
 from faults import faults
 from githttp import answer_git
 from hypothesis import strategies as st
+from memory import folder_in_memory
 from registries import basic_registry, registry, tls_registry, token_registry
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from lamella.filetree.tree import merge_layers, order
+from lamella.store.archive import import_rootfs
+from lamella.store.store import Store
 from lamella.userns import current, enter
 from lamella.userns.standing import PLAIN, ROOT
 
@@ -31,6 +35,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 
 __all__ = ["basic_registry", "faults", "registry", "tls_registry", "token_registry"]  # fixtures from elsewhere
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Names without a registry are Docker Hub's, which no test may ask: an image that is missing would be pulled from there.
+os.environ["CONTAINERS_REGISTRIES_CONF"] = str(REPOSITORY / "tests/data/registries.conf")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.basetemp or hasattr(config, "workerinput"):
+        return
+    if "LAMELLA_TEST_TMP" in os.environ:
+        config.option.basetemp = os.path.join(os.environ["LAMELLA_TEST_TMP"], "lamella-tests")
+        return
+    folder = folder_in_memory()
+    if folder is not None:
+        config.option.basetemp = str(folder / "t")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """An empty folder on a disk, wherever the other temporary folders are."""
+    with tempfile.TemporaryDirectory(prefix="lamella-test-", dir=os.environ.get("LAMELLA_TEST_TMP")) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +74,42 @@ def pytest_configure(config: pytest.Config) -> None:
     LAMELLA_TEST_NAMESPACE=no outside of it, as a user calls the program."""
     if os.geteuid() != 0 and os.environ.get("LAMELLA_TEST_NAMESPACE") != "no":
         enter()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """``once("name", make)``: the path that ``make(path)`` filled, once for all workers of a run; not to be changed."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def get(name: str, make: Callable[[Path], object]) -> Path:
+        path = shared / f"once-{name}"
+        with open(f"{path}.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                half = shared / f"half-{name}"
+                shutil.rmtree(half, ignore_errors=True)
+                make(half)
+                half.rename(path)
+        return path
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def store_with(bases: Path, once: Callable[[str, Callable[[Path], object]], Path]) -> Callable[[str, Path], None]:
+    """``store_with("alpine:3.20", root)``: a store at ``root`` that holds this base, a copy of one imported once."""
+    archives = {"alpine:3.20": "alpine-minirootfs-3.20.3-x86_64.tar.gz", "busybox": "busybox-musl-amd64.tar.gz"}
+
+    def put(name: str, root: Path) -> None:
+        def make(folder: Path) -> None:
+            with Store.open(str(folder)) as store:
+                import_rootfs(store, str(bases / archives[name]), name)
+
+        shutil.copytree(once(name.partition(":")[0], make), root, dirs_exist_ok=True)
+
+    return put
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

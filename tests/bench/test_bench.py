@@ -76,10 +76,17 @@ def test_every_work_measures_every_builder_cold_and_cached(bench: ModuleType, tm
     assert (context / "Dockerfile").read_text().count("RUN ") == 5
 
 
-def test_the_copied_files_are_20_000_and_110_megabytes(bench: ModuleType, tmp_path: Path) -> None:
+def test_the_copied_files_are_20_000_and_110_megabytes(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on a twentieth of them."""
     room = bench.bench_room.Room(str(tmp_path), "alpine:3.20", ())
-    list(importlib.import_module("works.copy_many").cases(room))
+    work = importlib.import_module("works.copy_many")
+    assert (work.FILES, work.TOTAL) == (20_000, 110_000_000)
+    monkeypatch.setattr(work, "FILES", work.FILES // 20)
+    monkeypatch.setattr(work, "TOTAL", work.TOTAL // 20)
+    list(work.cases(room))
     folder = tmp_path / "contexts" / "copy-many" / "files"
     sizes = [entry.stat().st_size for place in os.scandir(folder) for entry in os.scandir(place.path)]
-    assert len(sizes) == 20_000
-    assert 108_000_000 < sum(sizes) < 112_000_000
+    assert len(sizes) == 1000
+    assert 5_200_000 < sum(sizes) < 5_800_000

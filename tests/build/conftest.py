@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from lamella.build.request import BuildRequest, BuildResult
 from lamella.events import Event
 from lamella.filetree.entry import Entry
 from lamella.filetree.tree import merge_layers
-from lamella.store.archive import import_rootfs
 from lamella.store.store import Store
 
 
@@ -34,6 +34,13 @@ class Builder:
         target.write_text(content)
         target.chmod(mode)
         return target
+
+    def holding(self, base: str, store_with: Callable[[str, Path], None]) -> None:
+        """Opens a store that holds this base and no more."""
+        self.store.close()
+        shutil.rmtree(self.root)
+        store_with(base, self.root)
+        self.store = Store.open(str(self.root))
 
     def build(self, text: str, **options: Any) -> BuildResult:
         options.setdefault("context", str(self.context))
@@ -58,16 +65,16 @@ def builder(tmp_path: Path) -> Iterator[Builder]:
 
 
 @pytest.fixture
-def busybox(builder: Builder, bases: Path) -> Builder:
+def busybox(builder: Builder, store_with: Callable[[str, Path], None]) -> Builder:
     """A builder whose store holds ``busybox``."""
-    import_rootfs(builder.store, str(bases / "busybox-musl-amd64.tar.gz"), "busybox")
+    builder.holding("busybox", store_with)
     return builder
 
 
 @pytest.fixture
-def alpine(builder: Builder, bases: Path) -> Builder:
+def alpine(builder: Builder, store_with: Callable[[str, Path], None]) -> Builder:
     """A builder whose store holds ``alpine:3.20``."""
-    import_rootfs(builder.store, str(bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz"), "alpine:3.20")
+    builder.holding("alpine:3.20", store_with)
     return builder
 
 

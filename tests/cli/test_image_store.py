@@ -56,7 +56,6 @@ def test_errors_have_hints(lamella: Lamella, put_image: PutImage) -> None:
         (("save", "nothing"), "image ls"),
         (("load", "-i", "/absent.tar"), "absent.tar"),
         (("import", "/absent.tar"), "absent.tar"),
-        (("history", "docker://x"), "docker save"),
     ):
         done = lamella(*words)
         assert (done.code, done.out) == (2, ""), words

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from lamella.container.table import Table
+
 IMAGE = "alpine:3.20"
 
 
@@ -136,7 +138,9 @@ def containers(container_store: Containers) -> Iterator[Containers]:
     """Every container that a test leaves is removed after it, and then nothing may be left."""
     container_store.groups.clear()
     yield container_store
-    for one in container_store.ps():
-        container_store.state(one["id"])
-        container_store.ok("rm", "-f", one["id"])
+    left = [folder.id for folder in Table(str(container_store.store)).folders()]
+    for id_ in left:
+        container_store.state(id_)
+    if left:
+        container_store.ok("rm", "-f", *left)
     container_store.clean()

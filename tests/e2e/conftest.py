@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demo import EXAMPLES, REPOSITORY, Demo
+
+from lamella.store.store import Store
+from lamella.store.verify import verify
 
 LAMELLA = (sys.executable, "-m", "lamella")
 
@@ -52,7 +57,8 @@ class Shell:
 
     def verify(self) -> None:
         """Every digest of the store is recomputed."""
-        self.ok("image", "verify")
+        with Store.open(str(self.store), create=False) as store:
+            assert verify(store).problems == ()
 
     def mounts(self) -> list[str]:
         """Mount points below the store, as this machine sees them."""
@@ -68,10 +74,41 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def alpine(shell: Shell, bases: Path) -> Shell:
+def alpine(shell: Shell, store_with: Callable[[str, Path], None]) -> Shell:
     """A shell whose store holds ``alpine:3.20``."""
-    shell.ok("import", str(bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz"), "alpine:3.20")
+    store_with("alpine:3.20", shell.store)
     return shell
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """The store of the tests in the group ``examples``, with ``alpine:3.20``: on a disk, as most stores are."""
+    with tempfile.TemporaryDirectory(prefix="lamella-examples-", dir=os.environ.get("LAMELLA_TEST_TMP")) as folder:
+        made = Demo(Path(folder, "store"))
+        made.bases("alpine:3.20")
+        yield made
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Path:
+    """The Go example with its two programs."""
+    folder = EXAMPLES / "go-scratch"
+    done = subprocess.run([folder / "compile"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golang(demo: Demo, compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """With ``golang:local`` and ``golang:1-alpine``: the toolchain of the project's own environment, and the standard
+    library as it was compiled for ``compiled`` (doing that again takes half a minute)."""
+    toolchain = demo.run(Path(sys.executable).parent / "go", "env", "GOROOT").strip()
+    demo.lamella("build", "-q", "-t", "golang:cold", "-f", compiled / "golang" / "Dockerfile", toolchain)
+    warm = tmp_path_factory.mktemp("golang") / "Dockerfile"
+    warm.write_text("FROM golang:cold\nCOPY . /root/.cache/go-build\n")
+    cache = os.environ.get("GOCACHE", str(REPOSITORY / ".demo" / "go-build"))
+    demo.lamella("build", "-q", "-t", "golang:local", "-t", "golang:1-alpine", "-f", warm, cache)
+    return demo
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ class Case(NamedTuple):
 ALPINE = "FROM alpine:3.20\n"
 CASES = [
     Case("unknown instruction", "FROM scratch\nCOPPY a b\n", 2, "Dockerfile:2", "COPPY", "COPY"),
-    Case("missing base", "FROM nothing:like-this\nRUN true\n", 2, "Dockerfile:1", "nothing:like-this", "import"),
+    Case("missing base", "FROM nothing:like-this\nRUN true\n", 3, "Dockerfile:1", "nothing:like-this", "blocked"),
     Case("cycle", "FROM scratch AS a\nCOPY --from=b / /\nFROM a AS b\nCOPY --from=a / /\n", 2, "Dockerfile:", ""),
     Case("copy from itself", "FROM scratch AS a\nCOPY --from=a /x /\n", 2, "Dockerfile:2", "a"),
     Case("outside the context", "FROM scratch\nCOPY ../secret /\n", 2, "Dockerfile:2", "outside", "context"),

@@ -4,16 +4,14 @@ builds of them is the same state. The bases have the names that the files ask fo
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.test_examples import REPOSITORY, Demo, http_answer
+from demo import REPOSITORY, Demo, http_answer
 
 Docker = Any
 REAL = REPOSITORY / "tests" / "data" / "real"
@@ -54,10 +52,8 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, dockerd: Docker) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp("real")
-    yield Pair(Demo(folder / "store"), dockerd, folder)
-    shutil.rmtree(folder / "store")
+def pair(tmp_path_factory: pytest.TempPathFactory, demo: Demo, dockerd: Docker) -> Pair:
+    return Pair(demo, dockerd, tmp_path_factory.mktemp("real"))
 
 
 @pytest.fixture(scope="module")
@@ -130,30 +126,14 @@ def test_a_front_end_by_node_behind_nginx(web: Pair, tmp_path: Path) -> None:
     assert tested.startswith("sha256:")
 
 
-@pytest.fixture(scope="module")
-def golang(pair: Pair) -> Pair:
-    """With ``golang:1-alpine``: the toolchain of the project's own environment, and the standard library compiled."""
-    demo = pair.demo
-    demo.bases("alpine:3.20")
-    example = REPOSITORY / "examples" / "go-scratch"
-    demo.run(example / "compile")
-    toolchain = demo.run(Path(sys.executable).parent / "go", "env", "GOROOT").strip()
-    demo.lamella("build", "-q", "-t", "golang:1-alpine", "-f", example / "golang" / "Dockerfile", toolchain)
-    warm = pair.folder / "Dockerfile.golang"
-    warm.write_text("FROM golang:1-alpine\nCOPY . /root/.cache/go-build\n")
-    cache = os.environ.get("GOCACHE", str(REPOSITORY / ".demo" / "go-build"))
-    demo.lamella("build", "-q", "-t", "golang:1-alpine", "-f", warm, cache)
-    pair.share("golang:1-alpine")
-    return pair
-
-
-def test_a_service_in_go(golang: Pair, tmp_path: Path) -> None:
+def test_a_service_in_go(pair: Pair, golang: Demo, tmp_path: Path) -> None:
     context = REAL / "go-service"
+    pair.share("golang:1-alpine")
     arguments = ("--build-arg", "VERSION=3.1")
-    golang.build("service", context, *arguments)
-    bundle = golang.demo.unpack("service", tmp_path)
+    pair.build("service", context, *arguments)
+    bundle = golang.unpack("service", tmp_path)
     assert http_answer(bundle, "/layers") == "Hello, layers!\n"
     assert http_answer(bundle, "/version") == "3.1\n"
-    proof = golang.demo.json("prove", "service:latest", golang.build_by_docker("service", context, *arguments))
+    proof = golang.json("prove", "service:latest", pair.build_by_docker("service", context, *arguments))
     assert (proof["same"], proof["noise"]) == (True, [])
     assert proof["paths"] == 11

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from effort import usually
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, WHITEOUT,
 from lamella.filetree.tree import apply_layer, merge_layers, order
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=usually(150, 400), deadline=None)
 @given(data=st.data())
 def test_applying_the_difference_gives_the_other_tree(data: st.DataObject, draw_tree: Any) -> None:
     a, b = draw_tree(data), draw_tree(data)
@@ -24,7 +25,7 @@ def test_applying_the_difference_gives_the_other_tree(data: st.DataObject, draw_
     assert (not layer) == changes.empty == (a == b)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=usually(100, 200), deadline=None)
 @given(data=st.data())
 def test_a_difference_is_complete(data: st.DataObject, draw_tree: Any) -> None:
     a, b = draw_tree(data), draw_tree(data)

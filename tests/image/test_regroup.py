@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,7 +76,7 @@ def check(below: dict[str, Entry], parts: Sequence[Part]) -> list[Joined]:
     return joined
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=usually(100, 300), deadline=None)
 @given(_LAYERS, _LAYERS, _MARKS)
 def test_the_file_system_stays_the_same(
     lower: list[list[Entry]], layers: list[list[Entry]], marks: list[tuple[str, bool, bool]]
@@ -83,7 +84,7 @@ def test_the_file_system_stays_the_same(
     check(merge_layers(lower), parts_of(layers, marks))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=usually(100, 300), deadline=None)
 @given(data=st.data(), marks=_MARKS)
 def test_with_hard_links_too(data: st.DataObject, marks: list[tuple[str, bool, bool]], draw_tree: Any) -> None:
     trees = [draw_tree(data) for _ in range(5)]
@@ -95,7 +96,7 @@ def test_with_hard_links_too(data: st.DataObject, marks: list[tuple[str, bool, b
     assert tree == trees[-1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=usually(80, 200), deadline=None)
 @given(data=st.data())
 def test_one_layer_where_all_are_of_a_kind(data: st.DataObject, draw_tree: Any) -> None:
     trees = [draw_tree(data) for _ in range(4)]

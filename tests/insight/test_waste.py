@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given, reject
+from effort import usually
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from lamella.errors import ImageInvalid
@@ -211,6 +212,7 @@ def _waste_or_reject(layers: list[list[Entry]]) -> Waste:
         reject()  # a hard link to nothing, or a loop of links
 
 
+@settings(max_examples=usually(50, 100))
 @given(_LAYERS)
 def test_each_byte_is_counted_once(layers: list[list[Entry]]) -> None:
     """Whatever the layers hold: used and wasted are all there is."""
@@ -220,12 +222,14 @@ def test_each_byte_is_counted_once(layers: list[list[Entry]]) -> None:
     assert all(path.hidden_by is None or path.brought_by <= path.hidden_by for path in waste.paths)
 
 
+@settings(max_examples=usually(50, 100))
 @given(_LAYERS)
 def test_deleting_everything_wastes_everything(layers: list[list[Entry]]) -> None:
     waste = _waste_or_reject([*layers, [opq("")]])
     assert (waste.used, waste.bytes) == (0, _total(layers))
 
 
+@settings(max_examples=usually(50, 100))
 @given(_LAYERS)
 def test_what_is_left_is_what_merging_the_layers_gives(layers: list[list[Entry]]) -> None:
     _waste_or_reject(layers)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ from lamella.layer.unpack import unpack_layer
 from lamella.userns import current
 
 pytestmark = pytest.mark.containers
-RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=usually(60, 150), suppress_health_check=list(HealthCheck))
 
 Member = tuple[Entry, bytes]
 _LIBC = ctypes.CDLL(None, use_errno=True)

@@ -65,8 +65,10 @@ def test_the_folder_of_the_registry_is_found(tls_registry: Registry, tmp_path: P
 
 
 def test_plain_http_is_not_spoken_where_tls_is_asked_for(registry: Registry) -> None:
-    with pytest.raises(RegistryUnreachable):
+    with pytest.raises(RegistryUnreachable) as caught:
         opened(registry.host, "a", HASTY._replace(tls_verify=True)).get_manifest("one")
+    assert "it does not speak TLS" in (caught.value.detail or "")
+    assert "insecure = true" in (caught.value.hint or "")
 
 
 # --- Basic -----------------------------------------------------------------------------------------------------------

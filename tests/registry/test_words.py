@@ -13,6 +13,8 @@ from lamella.registry.answers import words_of
 from lamella.registry.failure import Failed, printable
 from lamella.registry.login import domain_of
 from lamella.registry.retry import Backoff, Patience, retry_after
+from lamella.registry.server import Server
+from lamella.registry.settings import RegistrySettings
 from lamella.remote.waiting import never
 
 
@@ -68,6 +70,14 @@ def test_waits_grow_and_end() -> None:
         backoff.wait(failed)
     assert caught.value.detail == "tried 4 times"
     assert all(least <= seconds <= most for seconds, least, most in zip(slept, (0.5, 1, 1.5), (1, 2, 3), strict=True))
+    backoff = Counting(Patience(tries=3, most=5), ignore, never)
+    for _ in range(20):
+        backoff.wait(failed)
+        backoff.progressed(2 << 20)
+    with pytest.raises(RegistryError):
+        for _ in range(20):
+            backoff.wait(failed)
+            backoff.progressed(5)
     with pytest.raises(RegistryError):
         Counting(Patience(), ignore, never).wait(Failed(RegistryError("no")))
 
@@ -94,6 +104,18 @@ def test_who_may_be_spoken_to_without_tls() -> None:
     assert plain("127.0.0.1:5", None, False, "b.example") == (True, True, False)
     assert plain("127.0.0.1:5", True, False, "127.0.0.1:5") == (False, True, True)
     assert address_of("docker.io", tls_verify=None, insecure=False).host == "registry-1.docker.io"
+
+
+def test_a_registry_that_does_not_know_of_the_tls_before_it() -> None:
+    server = Server(address_of("a.example", tls_verify=None, insecure=False), RegistrySettings())
+    for url, absolute in [
+        ("/x", "https://a.example/x"),
+        ("http://a.example/x?y", "https://a.example/x?y"),
+        ("http://a.example:80/x", "http://a.example:80/x"),
+        ("http://b.example/x", "http://b.example/x"),
+        ("https://b.example/x", "https://b.example/x"),
+    ]:
+        assert server.absolute(url) == absolute
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from effort import usually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -74,7 +75,7 @@ def comments(document: Document) -> Counter[str]:
     return Counter(item.text for item in [*inner, *document.items] if isinstance(item, Comment))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=usually(40, 100), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(text=dockerfiles, pick=st.integers(0, 3))
 def test_pass_keeps_the_meaning(
     text: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from effort import usually
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from lamella.shell.join import Joined, Refused, join_bodies, read_body
 from lamella.shell.script import Script
 
 SH = Dialect("sh")
-QUICK = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+QUICK = settings(
+    max_examples=usually(50, 100), deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
 
 simple = st.sampled_from(
     [
@@ -156,7 +159,7 @@ def _same(name: str, before: Any, after: Any) -> bool:
     return bool(after == before)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=usually(100, 200), deadline=None, derandomize=True)
 @given(bodies=st.lists(body, min_size=1, max_size=4))
 def test_a_joined_body_can_be_read_again(bodies: list[str]) -> None:
     joined = join_bodies(bodies, SH)
@@ -168,7 +171,7 @@ def test_a_joined_body_can_be_read_again(bodies: list[str]) -> None:
     assert again.parts[0].script.source == joined.text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=usually(100, 300), deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     result = join_bodies([text, "true"], SH)

@@ -29,6 +29,12 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def tmp_path(on_disk: Path) -> Path:
+    """What these tests are about is how a file system behaves: a disk's."""
+    return on_disk
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> Iterator[str]:
     root = tmp_path / "snapshots"
     yield str(root)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from effort import usually
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -121,7 +122,7 @@ def _copy_any(source: str, target: str, follow_symlinks: bool = True) -> None:
 
 
 @settings(
-    max_examples=60,
+    max_examples=usually(30, 60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

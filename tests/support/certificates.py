@@ -19,10 +19,12 @@ class Authority:
                   "-keyout", str(self._key), "-out", str(self.ca))  # fmt: skip
 
     def issue(self, name: str, *, usage: str = "serverAuth") -> tuple[Path, Path]:
-        """Certificate and key, for localhost and 127.0.0.1 where it is a server's."""
+        """Certificate and key, for localhost, registry.example and 127.0.0.1 where it is a server's."""
         key, request, cert = (self.folder / f"{name}.{kind}" for kind in ("key", "csr", "cert"))
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage={usage}\n")
+        extensions.write_text(
+            f"subjectAltName=DNS:localhost,DNS:registry.example,IP:127.0.0.1\nextendedKeyUsage={usage}\n"
+        )
         self._run("req", "-new", *_EC, "-nodes", "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request))
         self._run("x509", "-req", "-in", str(request), "-CA", str(self.ca), "-CAkey", str(self._key), "-days", "2",
                   "-CAcreateserial", "-extfile", str(extensions), "-out", str(cert))  # fmt: skip

@@ -118,7 +118,7 @@ class Registry:
         """What it was asked so far, of one repository or of all, in the order of the answers."""
         lines = (_ACCESS.match(line) for line in self.log().splitlines())
         found = [Asked(match[1], match[2], int(match[3])) for match in lines if match]
-        return [asked for asked in found if asked.path.startswith(f"/v2/{repository}")]
+        return [asked for asked in found if not repository or asked.path.startswith(f"/v2/{repository}/")]
 
     def blob_file(self, digest: str) -> Path:
         """Where it keeps a blob, for tests that break it."""

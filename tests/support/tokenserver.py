@@ -100,7 +100,7 @@ class TokenServer:
             name = user if isinstance(user, str) else ""
             data = {"access_token" if request.command == "POST" else "token": self.token(name, scopes)}
             if self.told is not None:
-                data["expires_in"] = self.told
+                data["expires_in"] = int(self.told) if self.told >= 1 else self.told
         content = json.dumps(data).encode()
         request.send_response(status)
         request.send_header("Content-Length", str(len(content)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from effort import usually
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -57,7 +58,7 @@ def _data_behind_json(text: str) -> bool:
 
 
 @given(st.one_of(shaped, soup))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=usually(150, 400), deadline=None)
 def test_laws(check_laws: Callable[[Document], None], text: str) -> None:
     try:
         document = parse(text)
@@ -69,7 +70,7 @@ def test_laws(check_laws: Callable[[Document], None], text: str) -> None:
 
 
 @given(shaped)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=usually(150, 400), deadline=None)
 def test_official_parser_agrees_on_shaped_text(
     check_oracle: Callable[[str], None], too_old: Callable[[str], str | None], text: str
 ) -> None:
@@ -78,7 +79,7 @@ def test_official_parser_agrees_on_shaped_text(
 
 
 @given(soup)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=usually(150, 400), deadline=None)
 def test_official_parser_agrees_on_soup(
     check_oracle: Callable[[str], None], too_old: Callable[[str], str | None], text: str
 ) -> None:
@@ -87,7 +88,7 @@ def test_official_parser_agrees_on_soup(
 
 
 @given(st.one_of(shaped, soup))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=usually(150, 400), deadline=None)
 def test_typing_ends_in_a_type_or_an_error_with_its_place(text: str) -> None:
     try:
         typed = type_document(parse(text, "Dockerfile"))
@@ -101,7 +102,7 @@ def test_typing_ends_in_a_type_or_an_error_with_its_place(text: str) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=usually(100, 200), deadline=None)
 def test_bytes_are_text_or_an_error_with_its_place(data: bytes) -> None:
     try:
         text = decode(data, "Dockerfile")

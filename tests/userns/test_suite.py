@@ -21,6 +21,7 @@ PARTS = {
     "inside": (
         "tests/layer/test_unpack.py",
         "tests/snapshot/test_conformance.py",
+        "tests/registry/test_transfer.py",
         "tests/runtime",
         "tests/build/test_run.py",
         "tests/build/test_run_isolation.py",
@@ -32,7 +33,6 @@ PARTS = {
         "tests/container",
         "tests/registry/test_client.py",
         "tests/registry/test_secured.py",
-        "tests/registry/test_transfer.py",
         "tests/store/test_archive.py",
         "tests/e2e/test_secrets.py",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lamella.build.fetching import Images
 from lamella.build.layering import MadeLayer
 from lamella.build.level import Level
 from lamella.errors import ImageInvalid, LamellaError, NotFound
@@ -12,7 +13,6 @@ from lamella.oci.config import HistoryEntry
 from lamella.oci.image import Image
 from lamella.oci.platform import Platform
 from lamella.plan.stage import StageState, Warning_
-from lamella.store.store import Store
 
 Warn = Callable[[Warning_], None]
 
@@ -30,10 +30,12 @@ class Base(NamedTuple):
     shared: bool = False
 
 
-def open_image(store: Store, reference: str, where: str, platform: Platform, warn: Warn) -> Image:
-    """An image of the local store, for ``platform`` where it comes for several; one that comes for another alone is
-    taken, and ``warn`` told. Raises NotFound with ``where`` and what can be done."""
-    images = store.images
+def open_image(source: Images, reference: str, where: str, platform: Platform, warn: Warn) -> Image:
+    """An image of the local store, fetched into it where that may be, for ``platform`` where it comes for several; one
+    that comes for another alone is taken, and ``warn`` told. Raises NotFound with ``where`` and what can be done, and
+    what fetching raises."""
+    source.bring(reference, platform, where)
+    images = source.store.images
     try:
         stored = images.resolve(reference)
     except NotFound as error:
@@ -43,7 +45,7 @@ def open_image(store: Store, reference: str, where: str, platform: Platform, war
             detail=error.hint,
             hint=f"image names are lower case: {reference.lower()}"
             if reference.partition(":")[0] != reference.partition(":")[0].lower()
-            else f"make it: 'lamella import rootfs.tar {reference}' or 'lamella load -i FILE' (pulling is to come)",
+            else f"fetch it: 'lamella pull {reference}', or 'lamella load -i FILE'",
             code="missing-base",
         ) from None
     except LamellaError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from lamella.build.base import Base, Warn, open_image
+from lamella.build.fetching import Images
 from lamella.build.layering import made_layer
 from lamella.build.request import BuildRequest
 from lamella.build.stage_build import execute_step
@@ -17,7 +18,6 @@ from lamella.oci.platform import Platform
 from lamella.oci.reference import short_name
 from lamella.plan.step import CopyStep, SourceContext, StepInfo
 from lamella.store.instant import format_instant
-from lamella.store.store import Store
 
 IMAGE = "docker-image://"
 LAYOUT = "oci-layout://"
@@ -35,17 +35,18 @@ def stands_for(request: BuildRequest, reference: str) -> tuple[str, str]:
     return name, named.get(name, IMAGE + reference)
 
 
-def open_named_image(store: Store, named: tuple[str, str], platform: Platform, where: str, warn: Warn) -> Image:
-    """The image that the value of ``named`` (a name and no folder) stands for. Raises NotFound, InputError."""
+def open_named_image(images: Images, named: tuple[str, str], platform: Platform, where: str, warn: Warn) -> Image:
+    """The image that the value of ``named`` (a name and no folder) stands for. Raises NotFound, InputError, and what
+    fetching raises."""
     name, value = named
     if value.startswith(IMAGE):
-        return open_image(store, value.removeprefix(IMAGE), where, platform, warn)
+        return open_image(images, value.removeprefix(IMAGE), where, platform, warn)
     from lamella.store.load import put_layers
     from lamella.store.locate import open_layout
 
     try:
         source, image = open_layout(value.removeprefix(LAYOUT), platform)
-        return put_layers(store, source, image)
+        return put_layers(images.store, source, image)
     except LamellaError as error:
         error.at(where)
         error.detail = f"--build-context {name}={value}" + (f"\n{error.detail}" if error.detail else "")

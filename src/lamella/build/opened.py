@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from lamella.build.base import Warn, image_level
+from lamella.build.fetching import Images
 from lamella.build.filedigests import FileDigests
 from lamella.build.ignorefile import read_ignore_file
 from lamella.build.level import Level
@@ -34,7 +35,9 @@ class Opened:
         level_of: Callable[[int], Level | None],
         *,
         may_fetch: bool,
+        images: Images,
     ) -> None:
+        self._images = images
         self._request = request
         self._machine = machine
         self._platform = platform
@@ -78,7 +81,7 @@ class Opened:
         if is_folder(value):
             check_folder(name, value, where)
             return self._context(value)
-        image = open_named_image(self._machine.store, (name, value), self._platform, where, self._warn)
+        image = open_named_image(self._images, (name, value), self._platform, where, self._warn)
         return self._tree_source(image_level(image, where))
 
     def _fetched(self, address: str) -> CopySource:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from lamella.build.base import Base
+from lamella.build.base import Base, base_of_image
 from lamella.build.engine import make_machine, plan_request
 from lamella.build.level import Level, stack
 from lamella.build.machine import Machine
+from lamella.build.named import IMAGE, stands_for
 from lamella.build.request import BuildRequest
 from lamella.build.stage_build import StageResult, execute_step
 from lamella.build.stages import Stages
@@ -17,15 +18,16 @@ from lamella.errors import LamellaError, NotFound
 from lamella.filetree.entry import Entry
 from lamella.oci.image import Image, LayerRef
 from lamella.plan.lower import lower_stage
-from lamella.plan.stage import BaseStage, LoweredStage, Plan, Stage, StageState
+from lamella.plan.stage import BaseImage, BaseStage, LoweredStage, Plan, Stage, StageState
 from lamella.store.store import Store
 
 
 class StagePreview(NamedTuple):
-    """``base_known`` is False where the stage's base image is not in the store; its layers and config are then taken
-    for none. ``base_image`` is the image that the stage stands on, at first or second hand. ``base_layers`` are those
-    below the stage's own steps. ``sizes`` are bytes of content by position in ``lowered.steps``, for the steps whose
-    layer exists; ``base_tree`` gives the file system below the first step."""
+    """``base_known`` is False where the stage's base image is not in the store; its layers and config are then those
+    that the registry tells of, or where it cannot be asked taken for none. ``base_image`` is the image that the stage
+    stands on, at first or second hand. ``base_layers`` are those below the stage's own steps. ``sizes`` are bytes of
+    content by position in ``lowered.steps``, for the steps whose layer exists; ``base_tree`` gives the file system
+    below the first step."""
 
     lowered: LoweredStage
     base_known: bool
@@ -64,7 +66,7 @@ class _KnownStages(Stages):
         try:
             base, base_known = self.base(stage), True
         except NotFound:
-            base, base_known = Base(None, None), False
+            base, base_known = self._elsewhere(stage) or Base(None, None), False
         except NotBuilt:
             base, base_known = self._unbuilt_base(stage), False
         lowered = lower_stage(self._plan, stage, base.state)
@@ -88,6 +90,18 @@ class _KnownStages(Stages):
 
     def _work(self, stage: Stage, state: StageState | None) -> Work:
         return super()._work(stage, state)._replace(use_cache=True, network="default", only_cached=True)
+
+    def _elsewhere(self, stage: Stage) -> Base | None:
+        """What a build would pull: its manifest and config alone."""
+        pull = self._request.pull
+        if pull is None or not isinstance(stage.base, BaseImage):
+            return None
+        value = stands_for(self._request, stage.base.reference)[1]
+        if not value.startswith(IMAGE):
+            return None
+        platform = stage.platform or self._plan.options.target_platform
+        image = pull.look(value.removeprefix(IMAGE), platform)
+        return base_of_image(image, "") if image is not None else None
 
     def _unbuilt_base(self, stage: Stage) -> Base:
         """The config that a stage which is not built yet will hand on; its layers cannot be known."""

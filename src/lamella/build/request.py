@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import stat_result
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lamella.filetree.entry import Entry
 from lamella.oci.config import ImageConfig
@@ -13,6 +13,23 @@ from lamella.oci.image import LayerRef
 from lamella.oci.mediatype import OCI_INDEX
 from lamella.oci.platform import Platform
 from lamella.plan.stage import Warning_
+
+if TYPE_CHECKING:  # a protocol costs start-up time
+    from typing import Protocol
+
+    from lamella.oci.image import Image
+
+    class ImagePull(Protocol):
+        """What brings images from elsewhere. Used by several threads."""
+
+        def fetch(self, reference: str, platform: Platform, *, always: bool) -> None:
+            """Puts the image into the store under its name; ``always`` asks for a newer one where it is there. Raises
+            NotFound, ReferenceError_, RegistryError and the like."""
+            ...
+
+        def look(self, reference: str, platform: Platform) -> Image | None:
+            """Manifest and config alone, which go nowhere; None where they cannot be had."""
+            ...
 
 
 class SecretSource(NamedTuple):
@@ -54,7 +71,8 @@ class BuildRequest(NamedTuple):
     layer: one of ``layering.POLICIES``. ``allow`` holds what steps may ask for beyond a sandbox: ``network.host``,
     ``security.insecure``. With ``outputs`` the image goes there, and into the store only where one of them says so.
     ``explain_cache`` asks for an event CacheMissed for each step that is not in the cache; ``remember`` False is for a
-    build that is not to be the last one that the next explanation compares with.
+    build that is not to be the last one that the next explanation compares with. ``pull`` brings images that the store
+    lacks, and with ``always_pull`` newer states of those that it has; without it, the store is all there is.
     """
 
     context: str | None
@@ -83,6 +101,8 @@ class BuildRequest(NamedTuple):
     allow: tuple[str, ...] = ()
     unpacked: Mapping[str, Entry] | None = None
     outputs: tuple[Output, ...] = (Output("image"),)
+    pull: ImagePull | None = None
+    always_pull: bool = False
 
 
 class StepReport(NamedTuple):

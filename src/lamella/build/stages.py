@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from lamella.build.allowed import check_allowed
 from lamella.build.base import Base, base_of_image
+from lamella.build.fetching import Images
 from lamella.build.level import Level
 from lamella.build.machine import Machine
 from lamella.build.named import base_of_folder, is_folder, open_named_image, stands_for
@@ -19,7 +20,7 @@ from lamella.build.task import Task
 from lamella.build.trace import Miss, Traces
 from lamella.build.warned import Warned
 from lamella.build.work import Work
-from lamella.errors import DockerfileError, Interrupted, NotFound
+from lamella.errors import DockerfileError, Interrupted, NotFound, RegistryError
 from lamella.plan.lower import lower_stage
 from lamella.plan.references import close_stage
 from lamella.plan.stage import BaseImage, BaseStage, Plan, Stage, StageState
@@ -39,7 +40,11 @@ class Stages:
         self._warned = Warned(plan.checks, machine.emit)
         self.traces = Traces(machine.store.notes, request)
         platform = plan.options.target_platform
-        self.opened = Opened(request, machine, platform, self._warned.say, self._level, may_fetch=may_fetch)
+        images = Images(request, machine)
+        self._images = images if may_fetch else images.without_fetching()
+        self.opened = Opened(
+            request, machine, platform, self._warned.say, self._level, may_fetch=may_fetch, images=self._images
+        )
 
     def warn(self) -> None:
         """Says what is odd in the plan. Where ``# check=error=true`` says so, looks at every stage before anything is
@@ -152,7 +157,8 @@ class Stages:
         return self._request.no_cache or stage.name in named or str(stage.number) in named
 
     def base(self, stage: Stage) -> Base:
-        """What the stage stands on; waits for it. Raises NotFound for an image that the store does not hold."""
+        """What the stage stands on; waits for it. Raises NotFound for an image that is not there, and what fetching
+        one raises."""
         where = self._plan.document.where(stage.from_.node.line)
         match stage.base:
             case BaseStage(number):
@@ -168,7 +174,7 @@ class Stages:
                     return base_of_folder(loading, named[0], where)
                 platform = stage.platform or self._plan.options.target_platform
                 with self._slips(reference):
-                    image = open_named_image(self._machine.store, named, platform, where, self._warned.say)
+                    image = open_named_image(self._images, named, platform, where, self._warned.say)
                 return base_of_image(image, where)
             case _:
                 return Base(None, None)
@@ -187,7 +193,7 @@ class Stages:
         """An image that is not there may be a stage whose name was mistyped."""
         try:
             yield
-        except NotFound as error:
+        except (NotFound, RegistryError) as error:
             stage = close_stage(self._plan, name)
             if stage is not None:
                 error.hint, error.detail = f"did you mean the stage {stage!r}?", None

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 ALIASES = {
     "images": "image_ls",
     "history": "image_history",
-    "inspect": "image_inspect",
     "tag": "image_tag",
     "rmi": "image_rm",
     "save": "image_save",
@@ -26,7 +25,6 @@ _HINT = "'lamella --help' lists the commands that there are"
 #: commands that are planned and not there yet, each with what helps until then
 LATER = {
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
-    "exec": "'lamella run' starts another container of the same image",
     **dict.fromkeys(("explore", "report", "budget", "base"), _HINT),
 }
 INTERNAL_ERROR = 3

@@ -58,7 +58,7 @@ def pull_image(
     from lamella.registry.client import open_repository
     from lamella.registry.pull import Pull, pull
 
-    with unpacker(store, unpack) as snapshotter:
+    with unpacker(store, wanted=unpack) as snapshotter:
         stop = threading.Event()
         repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
         return pull(Pull(repository, reference, store, stop, platform, all_platforms, snapshotter, emit))
@@ -77,7 +77,7 @@ def enter_namespaces() -> None:
 
 
 @contextmanager
-def unpacker(store: Store, wanted: bool = True) -> Iterator[Snapshotter | None]:
+def unpacker(store: Store, *, wanted: bool = True) -> Iterator[Snapshotter | None]:
     """What unpacks layers while they come, where this machine can put layers on top of each other. Copies of whole file
     systems are left to the one who needs them.
 
@@ -121,9 +121,7 @@ def push_to(
     stop = threading.Event()
     with open_image(image, store, settings, platform) as located:
         repository = open_repository(reference, settings, push=True, emit=emit, cancelled=stop.is_set)
-        job = Push(
-            repository, reference, store, located.blobs, stop, compression, getattr(located.blobs, "home", None), emit
-        )
+        job = Push(repository, reference, store, located.blobs, stop, compression, located.home, emit)
         stored = store.images.find(image) if located.blobs is store.blobs else None
         index = index_of(store, stored.root) if stored is not None else None
         if index is not None and all_platforms:

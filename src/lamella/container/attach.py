@@ -15,7 +15,7 @@ from lamella.container.pipe import Channel, error_from
 from lamella.container.streams import get_size
 from lamella.errors import Interrupted, MachineError
 
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _URGENT = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -90,7 +90,7 @@ def _forwarding(channel: Channel, terminal: int) -> Iterator[None]:
 
     before: dict[int, Any] = {}
     try:
-        for one in _FORWARDED:
+        for one in FORWARDED:
             before[one] = signal.signal(one, forward)
         if terminal >= 0:
             before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, resize)

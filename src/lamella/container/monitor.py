@@ -20,7 +20,7 @@ from lamella.container.log import LogWriter
 from lamella.container.network import open_network
 from lamella.container.pipe import Channel
 from lamella.container.sandbox import make_sandbox
-from lamella.container.streams import Attached, Streams, set_size
+from lamella.container.streams import Attached, Streams, restore, set_size
 from lamella.container.surroundings import write_surroundings
 from lamella.container.table import Table
 from lamella.container.values import CREATED, EXITED, RUNNING, Container, State
@@ -32,11 +32,13 @@ from lamella.snapshot import enter_private_mounts, open_snapshotter
 from lamella.snapshot.unpacked import unpack_image
 
 if TYPE_CHECKING:
-    from lamella.runtime.launch import Launched
+    from lamella.runtime.launch import Launched, Place
+    from lamella.runtime.listen import Listeners
 
 
 class Job(NamedTuple):
-    """What a monitor is made for. ``root`` is the store's folder, ``runtime`` a runtime's name or None."""
+    """What a monitor is made for. ``root`` is the store's folder, ``runtime`` a runtime's name or None; ``ports`` are
+    the machine's that are published."""
 
     root: str
     folder: Folder
@@ -44,6 +46,7 @@ class Job(NamedTuple):
     image: Image
     blobs: BlobSource
     runtime: str | None
+    ports: Listeners | None = None
 
 
 class Monitor:
@@ -63,6 +66,7 @@ class Monitor:
         self._started = False
         self._streams: Streams | None = None
         self._note = ""
+        self._end_checks: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Raises what kept the container from starting; the state and the caller have been told then."""
@@ -94,7 +98,7 @@ class Monitor:
         workspace = snapshotter.prepare(unpack_image(snapshotter, job.image, job.blobs, container.image))
         opened.callback(workspace.discard)
         self._let_go()
-        network = open_network(container)
+        network = open_network(container, job.ports)
         opened.callback(network.close)
         self._note = network.lacking and f"the container reaches nothing outside: {network.lacking}"
         write_surroundings(job.folder, container, network.addresses, network.resolver)
@@ -104,28 +108,28 @@ class Monitor:
         streams = Streams(self._attached, terminal=container.terminal, stdin=container.stdin, on_loss=self._kill)
         self._streams = streams
         self._state = self._state._replace(ports=network.ports, addresses=network.addresses)
-        with runner.launch(sandbox, streams.theirs, lambda: streams.last) as launched:
+        with runner.launch(sandbox, streams.theirs, lambda: streams.last) as (launched, place):
             self._launched = launched
             streams.relay(log)
-            self._watch(launched, streams)
+            self._watch(launched, place, streams)
 
-    def _watch(self, launched: Launched, streams: Streams) -> None:
+    def _watch(self, launched: Launched, place: Place, streams: Streams) -> None:
         """From the start of the process to its end."""
         pid = launched.wait_started()
         if pid is not None:
-            self._running(launched, pid, streams)
+            self._running(place, pid, streams)
         status = launched.wait()
+        self._end_checks()
         if not self._started and launched.refused:
             streams.decide(False)
             streams.finish()
-            raise _refusal(self._job.container.args[0], status)
+            raise refusal(self._job.container.args[0], status)
         if not self._started:  # it was over before anybody had looked
-            self._running(launched, 0, streams)
+            self._running(place, 0, streams)
         streams.finish()
         self._change(lambda state: state._replace(status=EXITED, pid=0, finished=time.time_ns(), exit_code=status))
 
-    def _running(self, launched: Launched, pid: int, streams: Streams) -> None:
-        place = launched.place
+    def _running(self, place: Place, pid: int, streams: Streams) -> None:
         with self._mutex:
             if self._aborted:
                 raise Interrupted("the container was not started")
@@ -146,10 +150,17 @@ class Monitor:
         if self._job.container.detached:
             self._channel.close()
         if self._job.container.healthcheck and pid:
-            self._check_health(launched)
+            self._check_health(place, pid)
 
-    def _check_health(self, launched: Launched) -> None:
-        pass
+    def _check_health(self, place: Place, pid: int) -> None:
+        from lamella.container.health import HealthMonitor
+
+        def tell(health: str) -> None:
+            self._change(lambda state: state._replace(health=health) if state.status == RUNNING else state)
+
+        monitor = HealthMonitor(self._job, place, pid, tell)
+        self._end_checks = monitor.end
+        threading.Thread(target=monitor.run, name="health", daemon=True).start()
 
     def _change(self, change: Callable[[State], State]) -> None:
         """What is known of the container becomes something else; a disk that cannot take it stops nothing."""
@@ -190,6 +201,7 @@ class Monitor:
                 return
             self._aborted = not self._started
         self._kill()
+        restore(self._attached)
         if self._aborted:
             signal.pthread_kill(self._main, signal.SIGTERM)
 
@@ -217,7 +229,7 @@ class Monitor:
         self._kill()
 
 
-def _refusal(program: str, status: int) -> LamellaError:
+def refusal(program: str, status: int) -> LamellaError:
     if status == NOT_FOUND:
         error = InputError(f"the program {program!r} was not found in the image", code="program-not-found")
     else:

@@ -4,11 +4,14 @@ own (runtime.netns) with the published ports. It goes with the monitor, so there
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.container.values import Container
 from lamella.runtime.network import machine_resolver, own_resolver
 from lamella.runtime.ports import PublishedPort
+
+if TYPE_CHECKING:
+    from lamella.runtime.listen import Listeners
 
 
 class OpenNetwork(NamedTuple):
@@ -23,14 +26,22 @@ class OpenNetwork(NamedTuple):
     close: Callable[[], None] = lambda: None
 
 
-def open_network(container: Container) -> OpenNetwork:
-    """For the main thread of the monitor, before the container starts. Raises MachineError where the network
-    or its ports cannot be had."""
+def take_ports(container: Container) -> Listeners | None:
+    """The machine's ports that it publishes, before anything of it is made. Raises MachineError where one is in use."""
+    if container.network != "bridge" or not container.ports:
+        return None
+    from lamella.runtime.listen import bind_ports
+
+    return bind_ports(container.ports)
+
+
+def open_network(container: Container, ports: Listeners | None) -> OpenNetwork:
+    """For the main thread of the monitor, before the container starts. ``ports`` go with it. Raises MachineError."""
     if container.network in ("host", "none"):
         return OpenNetwork(resolver=machine_resolver())
-    from lamella.runtime.listen import bind_ports
+    from lamella.runtime.listen import Listeners
     from lamella.runtime.netns import ContainerNetwork
 
-    made = ContainerNetwork(bind_ports(container.ports))
+    made = ContainerNetwork(ports if ports is not None else Listeners())
     resolver = own_resolver(machine_resolver(), made.nameserver)
     return OpenNetwork(made.path, (made.address,), made.ports, resolver, made.lacking or "", made.close)

@@ -9,7 +9,6 @@ import time
 from lamella.container.folder import Folder
 from lamella.container.table import Table
 from lamella.container.values import EXITED, RUNNING, STARTING
-from lamella.container.volumes import Volumes
 from lamella.errors import LamellaError
 from lamella.snapshot.erase import erase
 
@@ -49,6 +48,8 @@ def _recover_one(table: Table, folder: Folder) -> bool:
         )
         folder.write_state(ended)
         if container.remove:
+            from lamella.container.volumes import Volumes
+
             Volumes(table.root).remove_anonymous(container)
             table.remove(folder, container.name)
         return True

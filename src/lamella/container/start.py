@@ -17,8 +17,8 @@ _QUIET = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.S
 
 def start_monitor(job: Job, lock: int, attached: Attached | None) -> Channel:
     """Returns the caller's end of the channel to the monitor, which has yet to start the container. ``lock`` holds the
-    container's folder; it is the monitor's from now on. ``attached`` are the caller's streams that the container is to
-    use, None for a detached one. No other thread may run."""
+    container's folder; it and the ports are the monitor's from now on. ``attached`` are the caller's streams that the
+    container is to use, None for a detached one. No other thread may run."""
     ours, theirs = channels()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -33,6 +33,8 @@ def start_monitor(job: Job, lock: int, attached: Attached | None) -> Channel:
             os._exit(0)
     theirs.release()
     os.close(lock)
+    if job.ports is not None:
+        job.ports.close()
     os.waitpid(child, 0)
     return ours
 
@@ -45,6 +47,8 @@ def _become_monitor(job: Job, lock: int, channel: Channel, attached: Attached | 
         own = {lock, channel.fileno()}
         streams = _take_streams(attached)
         own |= {streams.stdin, streams.stdout, streams.stderr}
+        if job.ports is not None:
+            own |= {listener.socket.fileno() for listener in job.ports.listeners}
         os.chdir("/")
         os.umask(0o022)
         _rename(f"lamella: monitor of container {job.container.short}")
@@ -62,7 +66,7 @@ def _take_streams(attached: Attached | None) -> Attached:
     taken = Attached()
     if attached is not None:
         numbers = [os.dup(one) if one >= 0 else -1 for one in (attached.stdin, attached.stdout, attached.stderr)]
-        taken = Attached(numbers[0], numbers[1], numbers[2], attached.size)
+        taken = attached._replace(stdin=numbers[0], stdout=numbers[1], stderr=numbers[2])
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for number in (0, 1, 2):
         os.dup2(null, number)

@@ -9,7 +9,7 @@ import struct
 import termios
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lamella.container.log import LogWriter
 
@@ -18,12 +18,14 @@ _TAIL = 4096
 
 
 class Attached(NamedTuple):
-    """Descriptors of whoever watches; -1 where there is none. ``size`` is that of the terminal, rows and columns."""
+    """Descriptors of whoever watches; -1 where there is none. ``size`` is that of the terminal, rows and columns;
+    ``settings`` those of the terminal that it takes keys from (tcgetattr), empty where it takes none."""
 
     stdin: int = -1
     stdout: int = -1
     stderr: int = -1
     size: tuple[int, int] = (0, 0)
+    settings: tuple[Any, ...] = ()
 
 
 class Streams:
@@ -71,8 +73,8 @@ class Streams:
             threading.Thread(target=self._type, name="stdin", daemon=True).start()
 
     def decide(self, started: bool) -> None:
-        """Standard error is held back until it is known whether the process runs: what the runtime says when it does
-        not is told in another way."""
+        """Everything is held back until it is known whether the process runs: what the runtime says on standard error
+        when it does not is told in another way, and both streams are to keep their order."""
         self._silent = not started
         self._started.set()
 
@@ -81,9 +83,9 @@ class Streams:
         while data := _read(source):
             if stream == 2:
                 self.last = data[-_TAIL:]
-                self._started.wait()
-                if self._silent:
-                    continue
+            self._started.wait()
+            if stream == 2 and self._silent:
+                continue
             if log is not None:
                 log.write(stream, data)
             if sink >= 0 and not write_all(sink, data):
@@ -143,3 +145,20 @@ def get_size(terminal: int) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return rows, columns
+
+
+def restore(attached: Attached) -> None:
+    """Gives the user's terminal back as it was: for a monitor whose command can do so no more."""
+    if attached.settings:
+        try:
+            termios.tcsetattr(attached.stdin, termios.TCSANOW, list(attached.settings))
+        except (OSError, termios.error):  # it is gone, too
+            pass
+
+
+def settings_of(terminal: int) -> tuple[Any, ...]:
+    """Empty where it is no terminal."""
+    try:
+        return tuple(termios.tcgetattr(terminal))
+    except (OSError, termios.error):
+        return ()

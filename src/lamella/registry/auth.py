@@ -158,9 +158,12 @@ class Authenticator:
         try:
             return self._server.ask(request)
         except Failed as failed:
-            if failed.status not in (400, 401, 403):
+            if failed.again or not failed.status:
                 raise
             domain = self._server.address.domain
+            if failed.status not in (400, 401, 403):
+                text = f"the token server answers {failed.status}"
+                raise RegistryError(text, where=request.where, detail=failed.error.detail) from None
             if credentials is None:
                 message, hint = "the token server gives nothing to who has no credentials", self.hint
             else:

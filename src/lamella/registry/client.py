@@ -66,7 +66,7 @@ class Repository:
 
     def get_manifest(self, tag_or_digest: str, accept: tuple[str, ...] = ALL) -> Fetched:
         """Verified, of at most 4 MiB. Raises ImageInvalid, too."""
-        wanted = Digest.parse(tag_or_digest) if ":" in tag_or_digest else None
+        wanted = _wanted(tag_or_digest)
 
         def ask(source: Source) -> Fetched:
             request = self._manifest_request("GET", source, tag_or_digest, accept)
@@ -83,9 +83,11 @@ class Repository:
             read_words(response)
             digest = response.headers.get("Docker-Content-Digest", "")
             size = response.headers.get("Content-Length", "")
+            if ":" in tag_or_digest and digest != tag_or_digest:
+                digest = ""  # of another algorithm, or a lie
             if not digest or not size.isdecimal():
                 again = source.server.ask(request._replace(method="GET"))
-                fetched = read_manifest(again, request.where, None)
+                fetched = read_manifest(again, request.where, _wanted(tag_or_digest))
                 return Descriptor(fetched.media_type, fetched.digest, len(fetched.raw))
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
             return Descriptor(media_type, Digest.parse(digest), int(size))
@@ -107,7 +109,7 @@ class Repository:
         response = target.server.ask_until(request)
         said = response.headers.get("Docker-Content-Digest", "")
         read_words(response)
-        digest = Digest.parse(tag_or_digest) if ":" in tag_or_digest else Digest.of(raw)
+        digest = _wanted(tag_or_digest) or Digest.of(raw)
         digest = digest_like(digest, raw)
         if said.startswith(f"{digest.algorithm}:") and said != digest:
             raise RegistryError(f"the registry stored the manifest as {said[:200]}, not as {digest}", where=where)
@@ -176,7 +178,7 @@ class Repository:
         progress: Callable[[int], None] = lambda done: None,
     ) -> None:
         """``open_stream`` opens the blob at its start, again after a cut; ``progress`` is told the bytes sent so
-        far."""
+        far, in another thread."""
         from lamella.registry.upload import Upload
 
         target = self._sources[-1]
@@ -215,6 +217,10 @@ class Repository:
 
     def _scopes(self, source: Source) -> tuple[str, ...]:
         return (f"repository:{source.path}:{'pull,push' if self._push else 'pull'}",)
+
+
+def _wanted(tag_or_digest: str) -> Digest | None:
+    return Digest.parse(tag_or_digest) if ":" in tag_or_digest else None
 
 
 def _named(source: Source, tag_or_digest: str) -> str:

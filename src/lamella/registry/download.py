@@ -95,7 +95,7 @@ class BlobStream(io.RawIOBase):
             self._position += len(data)
             self._gained += len(data)
             if self._gained >= _NEXT_TO_NOTHING:
-                self._backoff.progressed()
+                self._backoff.progressed(self._gained)
             if self._state is not None:
                 self._state.update(data)
             return data

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: the hint where bytes are not what they have to be
 BROKEN = "try again; if it stays so, the image in the registry is broken, or something on the way changes it"
+_NOT_REACHED = "the registry cannot be reached"
 _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -33,35 +34,25 @@ class Failed(Exception):
         self.status = status
 
 
-def broke_off(where: str, error: HTTPError | OSError) -> Failed:
-    """No answer, or half of one."""
+def broke_off(where: str, error: HTTPError | OSError, host: str = "HOST[:PORT]") -> Failed:
+    """No answer of ``host``, or half of one."""
     from urllib3.exceptions import HTTPError
 
+    hint = "check the name, the network, and http_proxy, https_proxy and no_proxy"
     if not isinstance(error, HTTPError):
         text = error.strerror or str(error) or type(error).__name__
-        return Failed(_unreachable(where, text), again=True)
+        return Failed(RegistryUnreachable(_NOT_REACHED, where=where, detail=printable(text), hint=hint), again=True)
     reason = why(error)
     if reason.untrusted:
-        return Failed(
-            RegistryUnreachable(
-                "the registry's certificate is not to be trusted",
-                where=where,
-                detail=printable(reason.text),
-                hint="put the certificate of its authority into /etc/containers/certs.d/HOST[:PORT]/ca.crt, or name it"
-                " in SSL_CERT_FILE",
-                code="registry-untrusted",
-            )
-        )
-    return Failed(_unreachable(where, reason.text), again=not reason.nobody)
-
-
-def _unreachable(where: str, text: str) -> RegistryUnreachable:
-    return RegistryUnreachable(
-        "the registry cannot be reached",
-        where=where,
-        detail=printable(text),
-        hint="check the name, the network, and http_proxy, https_proxy and no_proxy",
-    )
+        folder = f"/etc/containers/certs.d/{host}"
+        hint = f"put the certificate of its authority into {folder}/ca.crt, or name it in SSL_CERT_FILE"
+        message = "the registry's certificate is not to be trusted"
+        return Failed(RegistryUnreachable(message, where=where, detail=printable(reason.text), hint=hint,
+                                          code="registry-untrusted"))  # fmt: skip
+    if reason.plain:
+        hint = "if it is meant to be without TLS: insecure = true in registries.conf, or --tls-verify=false"
+    error_ = RegistryUnreachable(_NOT_REACHED, where=where, detail=printable(reason.text), hint=hint)
+    return Failed(error_, again=not (reason.nobody or reason.plain))
 
 
 def stalled(where: str, after: int = 0) -> Failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from lamella.oci.digest import Digest
 from lamella.oci.platform import Platform
@@ -13,13 +14,24 @@ from lamella.store.locate import LocatedImage
 from lamella.store.save import Saved
 from lamella.store.store import Store
 
+if TYPE_CHECKING:
+    from lamella.registry.settings import RegistrySettings
+
 _DAEMON = "docker-daemon:"
+_REGISTRY = "docker://"
 
 
-def open_image(text: str, store: Store, settings: object = None, platform: Platform | None = None) -> LocatedImage:
-    """What ``lamella.store.locate.open_image`` opens, and ``docker-daemon:NAME``. ``settings`` are of registries.
+def open_image(
+    text: str, store: Store, settings: RegistrySettings | None = None, platform: Platform | None = None
+) -> LocatedImage:
+    """What ``lamella.store.locate.open_image`` opens, ``docker://REFERENCE`` and ``docker-daemon:NAME``. ``settings``
+    are of registries; None: what the configuration files say.
 
-    Raises NotFound, InputError, ImageInvalid; MachineError where nobody answers."""
+    Raises NotFound, InputError, ImageInvalid; RegistryError, MachineError where nobody answers."""
+    if text.startswith(_REGISTRY):
+        from lamella.registry.source import open_registry_image
+
+        return open_registry_image(text.removeprefix(_REGISTRY), settings, platform)
     if text.startswith(_DAEMON):
         from lamella.registry.daemon import open_daemon_image
 
@@ -28,7 +40,7 @@ def open_image(text: str, store: Store, settings: object = None, platform: Platf
 
 
 @contextmanager
-def open_images(texts: Iterable[str], store: Store, settings: object = None) -> Iterator[list[Saved]]:
+def open_images(texts: Iterable[str], store: Store, settings: RegistrySettings | None = None) -> Iterator[list[Saved]]:
     """The images of several words, each once, to be written elsewhere: an image of the store under the names it was
     called by, one from elsewhere under those that it has there. Raises as :func:`open_image`."""
     found: dict[Digest, Saved] = {}

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from lamella.registry.failure import Failed
 
 _LOOK = 0.2  # seconds
+_MUCH = 1 << 20  # bytes
 
 
 class Patience(NamedTuple):
-    """``tries`` in a row without any progress, ``most`` in all; seconds: ``first`` wait, ``longest`` of our own,
+    """``tries`` in a row without any progress, ``most`` with little; seconds: ``first`` wait, ``longest`` of our own,
     ``asked`` the longest that a server may ask for, ``silence`` the longest without a byte."""
 
     tries: int = 6
@@ -41,9 +42,11 @@ class Backoff:
         self._cancelled = cancelled
         self._tries = self._all = 1
 
-    def progressed(self) -> None:
-        """Something came through: the next failure is a first one."""
+    def progressed(self, size: int) -> None:
+        """So many bytes came through since the last failure: the next one is a first one."""
         self._tries = 1
+        if size >= _MUCH:
+            self._all = 1
 
     def wait(self, failed: Failed) -> None:
         """Until it is time to try again. Raises the error where there is no sense in it, or not any more;

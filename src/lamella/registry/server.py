@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from lamella.errors import RegistryError, RegistryUnreachable
+from lamella.errors import Interrupted, RegistryError, RegistryUnreachable
 from lamella.events import Emit, ignore
 from lamella.registry.address import Address, is_loopback
 from lamella.registry.answers import read_words
@@ -104,10 +104,12 @@ class Server:
     def absolute(self, url: str, *, base: str | None = None) -> str:
         """``url`` as this server means it. Raises RegistryError for what is no address."""
         try:
-            joined = urljoin(base or self._find_base(), url)
-            parts = urlsplit(joined)
+            base = base or self._find_base()
+            parts = urlsplit(urljoin(base, url))
+            if (parts.scheme, "https", parts.netloc) == ("http", *urlsplit(base)[:2]):
+                parts = parts._replace(scheme="https")  # it does not know of the TLS before it
             if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-                return joined
+                return parts.geturl()
         except ValueError:
             pass
         raise RegistryError(f"the registry names {url[:200]!r}, which is no address", where=self.address.domain)
@@ -147,15 +149,16 @@ class Server:
         """To the registry itself with who we are, as soon as it asks; to others without."""
         if request.secret or _origin(url) != _origin(self._find_base()):
             return self._send(request, url, None)
-        while True:
+        for last in (False, False, False, True):
             sent = self.auth.authorization(request.scopes)
             response = self._send(request, url, sent.value if sent else None)
-            if response.status != 401:
-                return response
+            if response.status != 401 or last:
+                break
             challenges = response.headers.getlist("WWW-Authenticate")
             if not self.auth.learn(challenges, request.scopes, sent):
-                return response
+                break
             read_words(response)
+        return response
 
     def _send(self, request: Request, url: str, authorization: str | None) -> BaseHTTPResponse:
         import urllib3
@@ -166,6 +169,8 @@ class Server:
             headers["Authorization"] = authorization
         if request.body is not None:
             headers["Content-Length"] = str(request.size)
+        if self.cancelled():
+            raise Interrupted("the transfer was cancelled")
         patience = self.settings.patience
         parts = urlsplit(url)
 
@@ -180,7 +185,7 @@ class Server:
         try:
             response = answered(go, self.cancelled, partial(stalled, request.where), limit)
         except (HTTPError, OSError) as error:
-            raise self._known(broke_off(request.where, error)) from None
+            raise self._known(broke_off(request.where, error, parts.netloc)) from None
         self._met = True
         return response
 

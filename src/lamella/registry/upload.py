@@ -17,7 +17,9 @@ from lamella.errors import ImageInvalid, Interrupted, RegistryError
 from lamella.oci.descriptor import Descriptor
 from lamella.registry.answers import read_words
 from lamella.registry.failure import Failed
+from lamella.registry.retry import Backoff
 from lamella.registry.server import Request, Server
+from lamella.store.disk import disk_error
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -57,7 +59,8 @@ class Upload:
         self._position = self._furthest = 0
         self._chunk = CHUNK
         self._restarts = 0
-        self._committing = False
+        self._committing = self._unsure = False
+        self._said: int | None = None
 
     def run(self) -> None:
         """Raises RegistryError and the like after the last try, and what ``open_stream`` raises."""
@@ -70,32 +73,36 @@ class Upload:
                     self._begin()
                 elif self._unsure:
                     self._ask()
+                    self._note_progress(backoff)
                 while self._descriptor.size - self._position > _SMALL:
                     self._patch()
-                    if self._position > self._furthest:
-                        self._furthest = self._position
-                        backoff.progressed()
+                    self._note_progress(backoff)
                 self._commit()
                 return
             except Failed as failed:
                 self._unsure = True
                 backoff.wait(self._judged(failed))
 
-    _unsure = False
+    def _note_progress(self, backoff: Backoff) -> None:
+        """What the registry has for the first time; what is sent again after a fresh start is no progress."""
+        if self._position > self._furthest:
+            backoff.progressed(self._position - self._furthest)
+            self._furthest = self._position
 
     def _judged(self, failed: Failed) -> Failed:
         """Some refusals are of the upload and not of the blob: it may begin anew, a few times."""
         if failed.again or self._location is None:
             return failed
         if failed.status == 416:
+            if self._said is not None and self._said == self._position:
+                self._forget()  # it was asked where it stands, and did not mean it
             failed.again = True
         elif failed.status == 413 and self._chunk > _SMALLEST_CHUNK:
             self._chunk = max(_SMALLEST_CHUNK, min(self._chunk, self._descriptor.size) // 4)
             self._forget()
             failed.again = True
         elif failed.status in (400, 404, 405, 501) and self._restarts < _RESTARTS:
-            if self._position > 0 and self._chunk < self._descriptor.size:
-                self._chunk = self._descriptor.size  # this one may not know chunks
+            self._chunk = max(self._chunk, self._descriptor.size)  # this one may not know chunks
             self._restarts += 1
             self._forget()
             failed.again = True
@@ -106,6 +113,7 @@ class Upload:
     def _forget(self) -> None:
         self._location = None
         self._position = 0
+        self._said = None
         self._committing = False
 
     def _request(self, method: str, url: str, what: str, expected: tuple[int, ...]) -> Request:
@@ -140,7 +148,7 @@ class Upload:
             self._begin()
             return
         self._follow(response, self._location)
-        self._position = min(_received(response), self._descriptor.size)
+        self._position = self._said = min(_received(response), self._descriptor.size)
         self._unsure = False
 
     def _patch(self) -> None:
@@ -195,7 +203,10 @@ class Upload:
             while left:
                 if self._server.cancelled():
                     raise Interrupted("the upload was cancelled")
-                data = stream.read(min(_PIECE, left))
+                try:
+                    data = stream.read(min(_PIECE, left))
+                except OSError as error:  # else it would look like the registry's
+                    raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
                 if not data:
                     raise ImageInvalid(f"the blob ends {left} bytes early", where=str(self._descriptor.digest))
                 yield data

@@ -7,14 +7,18 @@ from typing import NamedTuple
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, ProxyError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 
+#: what OpenSSL calls an answer that is no TLS
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "wrong version number", "RECORD_LAYER")
+
 
 class Why(NamedTuple):
-    """``untrusted``: the certificate is not one of an authority that is trusted, or not for this host. ``nobody``:
-    there was no connection at all."""
+    """``plain``: it does not speak TLS. ``untrusted``: the certificate is not one of an authority that is trusted, or
+    not for this host. ``nobody``: there was no connection at all."""
 
     text: str
     untrusted: bool = False
     nobody: bool = False
+    plain: bool = False
 
 
 def why(error: HTTPError) -> Why:
@@ -26,6 +30,8 @@ def why(error: HTTPError) -> Why:
         return Why(f"the proxy does not let it through: {str(inner).rpartition(': ')[2]}")
     if isinstance(reason, SSLError):
         text = str(reason.args[0] if reason.args else reason)
+        if any(sign in text for sign in _NOT_TLS):
+            return Why(f"it does not speak TLS ({text})", plain=True)
         return Why(text, untrusted="certificate" in text.lower())
     if isinstance(reason, NewConnectionError):
         return Why(str(reason).rpartition(": ")[2], nobody=True)

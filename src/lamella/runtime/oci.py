@@ -16,7 +16,7 @@ from lamella.runtime.capabilities import held
 from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
 from lamella.runtime.failure import explain_failure, last_error
 from lamella.runtime.folder import RunFolder, containers_of
-from lamella.runtime.launch import PID_FILE, Launched, Place
+from lamella.runtime.launch import ENVIRONMENT, PID_FILE, Ending, Launched, Place
 from lamella.runtime.leash import NAMESPACE, Leash, MemoryFile, MemoryFolder
 from lamella.runtime.mountpoints import place_mounts
 from lamella.runtime.process import Child
@@ -29,9 +29,6 @@ from lamella.userns.ids import missing
 from lamella.userns.standing import SINGLE
 
 _Started = TypeVar("_Started")
-
-#: of our environment nothing is for the runtime; the container's is in its bundle
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
 class OCIRunner:
@@ -72,7 +69,7 @@ class OCIRunner:
     @contextmanager
     def launch(
         self, sandbox: Sandbox, streams: tuple[int, int, int], last_words: Callable[[], bytes]
-    ) -> Iterator[Launched]:
+    ) -> Iterator[tuple[Launched, Place]]:
         """Starts the process with descriptors ``streams`` and does not wait for it. On leaving it is dead, and nothing
         is left of it. ``last_words`` gives the last that was written to the third of them.
 
@@ -84,15 +81,16 @@ class OCIRunner:
                 bundle, log = memory.path, f"{folder}/log"
                 options = ["--root", f"{bundle}/state", "--log", log, "--log-format", "json"]
                 words = [*options, "run", "--pid-file", f"{bundle}/{PID_FILE}", "--bundle", bundle, container]
-                pid = self._checked(lambda: self._leash.spawn([self._program, *words], _ENVIRONMENT, streams, memory))
-                launched = Launched(
-                    Place(pid, bundle, container),
-                    self._groups,
+                pid = self._checked(lambda: self._leash.spawn([self._program, *words], ENVIRONMENT, streams, memory))
+                ending = Ending(
                     lambda status: explain_failure(self.name, status, log, last_words()),
                     lambda: last_error(log) is not None,
+                    lambda: remove_groups(container, self._groups),
                 )
+                place = Place(pid, bundle, container)
+                launched = Launched(pid, place.outside(PID_FILE), ending)
                 try:
-                    yield launched
+                    yield launched, place
                 finally:
                     launched.close()
             finally:
@@ -161,7 +159,7 @@ class OCIRunner:
 
     def _spawn(self, words: list[str], memory: MemoryFolder) -> Child:
         program = self._program if self._copy is None else f"/proc/self/fd/{self._copy}"
-        return self._checked(lambda: Child(self._leash, [program, *words], _ENVIRONMENT, memory))
+        return self._checked(lambda: Child(self._leash, [program, *words], ENVIRONMENT, memory))
 
     def _checked(self, start: Callable[[], _Started]) -> _Started:
         try:

@@ -60,7 +60,7 @@ def replacing(path: str, doing: str) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path`` once all is written: a failure leaves what was there, a kill nothing
     else. A device or a pipe is written directly. Raises MachineError saying that the system refused ``doing``."""
     with disk_errors(path, doing):
-        if (os.path.exists(path) and not os.path.isfile(path)) or path.startswith(("/dev/", "/proc/")):
+        if (os.path.exists(path) and not os.path.isfile(path)) or path.startswith(("/dev/fd/", "/dev/std", "/proc/")):
             with open(path, "wb") as file:
                 yield file
             return

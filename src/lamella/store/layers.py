@@ -141,9 +141,10 @@ class LayerStore:
             self._note_size(diff_id, size)
         return size
 
-    def measure(self, ref: LayerRef, source: BlobSource) -> LayerSize:
+    def measure(self, ref: LayerRef, source: BlobSource, *, keep: bool = False) -> LayerSize:
         """The size of a layer wherever it lies. One of the store's is indexed for it (once), one of another ``source``
-        is read and forgotten again. Raises ImageInvalid, NotFound, StoreDamaged."""
+        is read and, unless its table of contents is to be kept, forgotten again. Raises ImageInvalid, NotFound,
+        StoreDamaged."""
         if (size := self.size(ref.diff_id)) is not None:
             return size
         if source is self._blobs or self._blobs.holds(ref.blob):
@@ -153,6 +154,8 @@ class LayerStore:
 
         with source.open_blob(ref.blob) as stream:
             index = index_layer(stream, str(ref.blob.digest))
+        if keep and index.diff_id == ref.diff_id:
+            self._write_toc(ref.diff_id, index.entries, index.uncompressed)
         return measure_entries(index.entries, index.uncompressed)
 
     def uncompressed_size(self, diff_id: DiffID) -> int:

@@ -31,6 +31,11 @@ class LocatedImage(NamedTuple):
     close: Callable[[], None]
     root: Digest | None = None
 
+    @property
+    def home(self) -> str | None:
+        """The repository, with its registry, that the blobs are fetched from; None where they lie on this machine."""
+        return getattr(self.blobs, "home", None)
+
     def __enter__(self) -> Self:
         return self
 

@@ -6,9 +6,12 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lamella.cli.dockerfile import add_dockerfile_options
+from lamella.cli.registryoptions import add_registry_options
 from lamella.cli.session import Session
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-cache-filter", action="append", default=[], metavar="STAGE", help="run every step of this stage again"
     )
     parser.add_argument("--explain-cache", action="store_true", help="say why each step was not in the cache")
-    parser.add_argument("--pull", action="store_true", help="look for newer base images (in the store only, yet)")
+    parser.add_argument("--pull", action="store_true", help="ask the registry for newer base images")
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="add a label")
     parser.add_argument("--annotation", action="append", default=[], metavar="NAME=VALUE", help="annotate the manifest")
     parser.add_argument("--secret", action="append", default=[], metavar="id=NAME,src=FILE", help="a secret for RUN")
@@ -68,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="faithful",
         help="which steps share a layer: none (faithful), neighbours of a kind (tight), all (single)",
     )
+    add_registry_options(parser)
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
@@ -103,22 +107,23 @@ def _build(args: argparse.Namespace, session: Session, request: BuildRequest, be
     """``began`` is when the command did, before it read anything (ns since the epoch)."""
     from lamella.build.engine import build
     from lamella.cli.buildoptions import platforms_of, with_options
+    from lamella.cli.fetching import Fetcher
+    from lamella.cli.registryoptions import registry_settings
     from lamella.cli.remember import Transcript, may_remember, remember
 
     request = with_options(args, request)
     err = Transcript(sys.stderr)
-    emit = _listener(args, err)
-    if args.pull:
-        from lamella.events import Note
-
-        emit(Note("info", "--pull: base images come from the local store alone by this version"))
     platforms = platforms_of(args)
-    if len(platforms) > 1:
-        from lamella.build.platforms import build_platforms
+    with _listening(args, err) as emit:
+        request = request._replace(
+            pull=Fetcher(session.store(), lambda: registry_settings(args), emit), always_pull=args.pull
+        )
+        if len(platforms) > 1:
+            from lamella.build.platforms import build_platforms
 
-        result = build_platforms(request, platforms, session.store(), emit)
-    else:
-        result = build(request, session.store(), emit)
+            result = build_platforms(request, platforms, session.store(), emit)
+        else:
+            result = build(request, session.store(), emit)
     if args.iidfile or args.metadata_file:
         from lamella.cli.resultfiles import write_files
 
@@ -133,14 +138,20 @@ def _build(args: argparse.Namespace, session: Session, request: BuildRequest, be
     return 0
 
 
-def _listener(args: argparse.Namespace, stream: Transcript) -> Emit:
+@contextmanager
+def _listening(args: argparse.Namespace, stream: Transcript) -> Iterator[Emit]:
     if args.quiet:
         from lamella.events import ignore
 
-        return ignore
-    from lamella.cli.progress import JsonProgress, PlainProgress
+        yield ignore
+        return
+    from lamella.cli.progress import listener
 
-    return (JsonProgress if args.progress == "json" else PlainProgress)(stream).emit
+    shown = listener(args.progress, stream)
+    try:
+        yield shown.emit
+    finally:
+        shown.close()
 
 
 def _write_sizes(args: argparse.Namespace, session: Session, result: BuildResult, err: Transcript) -> None:

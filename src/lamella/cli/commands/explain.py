@@ -38,10 +38,12 @@ def run(args: argparse.Namespace, session: Session) -> int:
     dockerfile = args.file or find_dockerfile(args.what)
     if dockerfile is None:
         return _explain_image(args, session)
+    from lamella.cli.fetching import Fetcher
     from lamella.cli.view.prediction import predict_stack
     from lamella.cli.view.request import context_of, dockerfile_request
 
     request = dockerfile_request(args, dockerfile, context_of(args.what))
+    request = request._replace(pull=Fetcher(session.store(), None, session.emit))
     _print(args, predict_stack(request, args.dialect or DIALECTS[0], session), None, session)
     return 0
 

@@ -82,10 +82,12 @@ def _scope(request: BuildRequest, session: Session) -> Scope:
 
 
 def _prove(args: argparse.Namespace, request: BuildRequest, done: Rewrite, session: Session) -> Verdict:
+    from lamella.cli.fetching import Fetcher
     from lamella.trial.hearing import try_rewrite
     from lamella.trial.verdict import Rewritten
 
     history = tuple((stage.pass_name, stage.text) for stage in done.history)
+    request = request._replace(pull=Fetcher(session.store(), None, session.emit))
     rewritten = Rewritten(request.text, done.text, history, done.declared)
     return try_rewrite(rewritten, request, session.store(), session.emit, ignored=args.ignore)
 

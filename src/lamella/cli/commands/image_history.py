@@ -57,7 +57,9 @@ def _rows(located: LocatedImage, store: Store) -> list[_Row]:
     have none."""
     from lamella.oci.config import HistoryEntry
 
-    sizes = [store.layers.measure(ref, located.blobs).shown for ref in located.image.layers]
+    sizes = [
+        store.layers.measure(ref, located.blobs, keep=located.home is not None).shown for ref in located.image.layers
+    ]
     rows, layer = [], 0
     for entry in located.image.config.history:
         if entry.empty_layer or layer >= len(sizes):

@@ -1,4 +1,4 @@
-"""``lamella image inspect``, also ``lamella inspect``."""
+"""``lamella image inspect``; ``lamella inspect`` shows images too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lamella.cli.session import Session
 
 if TYPE_CHECKING:
+    from lamella.store.layers import LayerStore
     from lamella.store.locate import LocatedImage
 
 SUMMARY = "everything an image says of itself, as JSON in Docker's shape"
@@ -23,14 +24,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
+    session.json([image_json(text, session) for text in args.image])
+    return 0
+
+
+def image_json(text: str, session: Session) -> dict[str, Any]:
+    """Raises what opening the image raises."""
     from lamella.registry.locate import open_image
 
-    found = []
-    for text in args.image:
-        with open_image(text, session.store()) as located:
-            found.append(_as_json(located, session))
-    session.json(found)
-    return 0
+    with open_image(text, session.store()) as located:
+        return _as_json(located, session)
 
 
 def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def _as_json(located: LocatedImage, session: Session) -> dict[str, Any]:
         "Architecture": config.platform.architecture,
         **({"Variant": config.platform.variant} if config.platform.variant else {}),
         "Os": config.platform.os,
-        "Size": sum(layers.measure(ref, located.blobs).shown for ref in located.image.layers),
+        "Size": _size(located, layers),
         "RootFS": {"Type": "layers", "Layers": list(config.diff_ids)},
         "Descriptor": manifest.descriptor.to_json(),
         "Manifest": {
@@ -71,3 +74,11 @@ def _repository_digests(located: LocatedImage, session: Session) -> list[str]:
         return [f"{parse_reference(repository).familiar_repository}@{digest}" for repository, digest in known]
     repositories = dict.fromkeys(split_name(name)[0] for name in located.names)
     return [f"{repository}@{located.image.manifest.digest}" for repository in repositories]
+
+
+def _size(located: LocatedImage, layers: LayerStore) -> int | None:
+    """None for an image in a registry that has layers which were never seen: they are not fetched for that."""
+    if located.home is not None:
+        sizes = [layers.size(ref.diff_id) for ref in located.image.layers]
+        return None if None in sizes else sum(size.shown for size in sizes if size is not None)
+    return sum(layers.measure(ref, located.blobs).shown for ref in located.image.layers)

@@ -13,10 +13,16 @@ lamella image rm --force 4f1e"""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", nargs="+", metavar="IMAGE", help="a name, or an ID prefix for the image itself")
-    parser.add_argument("-f", "--force", action="store_true", help="remove an image with all of its names")
+    parser.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="remove an image with all of its names, and one that containers are of",
+    )
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
+    from lamella.cli.imageusers import refuse_used
     from lamella.cli.snapshots import drop_snapshots
     from lamella.errors import InputError, LamellaError
     from lamella.store.collect import remove_image
@@ -26,6 +32,8 @@ def run(args: argparse.Namespace, session: Session) -> int:
     removed = False
     for text in args.image:
         try:
+            if not args.force:
+                refuse_used(store, text)
             freed = remove_image(store, text, force=args.force)
         except InputError as error:  # the others are still removed, as in Docker
             failed.append(error)

@@ -80,12 +80,15 @@ def _print_proof(args: argparse.Namespace, proof: Proof, session: Session) -> No
 
 
 def _prove_dockerfiles(args: argparse.Namespace, a: str, b: str, session: Session) -> int:
+    from lamella.cli.fetching import Fetcher
     from lamella.cli.view.request import context_of, dockerfile_request
     from lamella.trial.hearing import try_two
 
     if args.noise:
         raise UsageError("--noise is for images; the first Dockerfile is built twice instead", hint="leave it out")
     first, second = (dockerfile_request(args, path, args.context or context_of(path)) for path in (a, b))
+    pull = Fetcher(session.store(), None, session.emit)
+    first, second = first._replace(pull=pull), second._replace(pull=pull)
     verdict = try_two(first, second, session.store(), session.emit, ignored=args.ignore)
     _print_verdict(args, verdict, session)
     return 0 if verdict.proven else 1

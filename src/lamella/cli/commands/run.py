@@ -23,9 +23,12 @@ INTERMIXED = False
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    from lamella.cli.registryoptions import add_progress_options, add_registry_options
     from lamella.cli.runoptions import add_run_options
 
     add_run_options(parser)
+    add_progress_options(parser, "nothing is said of an image that is fetched")
+    add_registry_options(parser)
     parser.add_argument("image", metavar="IMAGE", help="a name, an ID prefix, oci:DIR, docker-archive:FILE …")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND …", help="in place of the image's CMD")
 
@@ -33,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.runimage import open_run_image
     from lamella.cli.runoptions import asked_for
+    from lamella.cli.transfer import enter_namespaces
     from lamella.container.new import new_container
     from lamella.container.recover import recover
     from lamella.container.table import Table
@@ -43,9 +47,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
     _check_streams(args)
     enter()  # what comes of this process is inside, too
     find_runner(session.root, os.environ.get("LAMELLA_RUNTIME")).close()  # before anything is made
+    enter_namespaces()
     table = Table(session.root)
     recover(table)
-    with open_run_image(args.image, session, _platform(args.platform), args.pull) as located:
+    with open_run_image(args, session, _platform(args.platform)) as located:
         container = new_container(asked, _label(located), located.image.config)
         _check_platform(container)
         if container.ports and container.network != "bridge":
@@ -56,17 +61,20 @@ def run(args: argparse.Namespace, session: Session) -> int:
 def _run(args: argparse.Namespace, session: Session, table: object, container: Container, located: LocatedImage) -> int:
     from lamella.container.attach import follow_container, wait_started
     from lamella.container.monitor import Job
+    from lamella.container.network import take_ports
     from lamella.container.start import start_monitor
     from lamella.container.table import Table
     from lamella.container.values import STARTING, State
 
     assert isinstance(table, Table)
+    ports = take_ports(container)
     cidfile = _open_cidfile(args.cidfile)
     folder, lock, container = table.create(container, State(STARTING))
     if cidfile is not None:
         with os.fdopen(cidfile, "w") as file:
             file.write(container.id)
-    job = Job(session.root, folder, container, located.image, located.blobs, os.environ.get("LAMELLA_RUNTIME"))
+    runtime = os.environ.get("LAMELLA_RUNTIME")
+    job = Job(session.root, folder, container, located.image, located.blobs, runtime, ports)
     attached = None if args.detach else _attached(args)
     channel = start_monitor(job, lock, attached)
     if attached is None:
@@ -80,10 +88,11 @@ def _run(args: argparse.Namespace, session: Session, table: object, container: C
 
 
 def _attached(args: argparse.Namespace) -> Attached:
-    from lamella.container.streams import Attached, get_size
+    from lamella.container.streams import Attached, get_size, settings_of
 
     size = next((size for number in (0, 1, 2) if (size := get_size(number)) != (0, 0)), (0, 0)) if args.tty else (0, 0)
-    return Attached(0 if args.interactive else -1, 1, 2, size)
+    settings = settings_of(0) if args.tty and args.interactive else ()
+    return Attached(0 if args.interactive else -1, 1, 2, size, settings)
 
 
 def _check_streams(args: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ def predict_stack(request: BuildRequest, dialect: str, session: Session) -> Stac
         known.plan,
         {number: stage.lowered for number, stage in known.stages.items()},
         dialect=dialect,
-        base_layers=len(lowest.base_layers) if lowest.base_known else None,
+        base_layers=len(lowest.base_layers) if lowest.base_known or lowest.base_image is not None else None,
         directory_exists=lambda path: _directory_exists(lowest, path),
     )
     _warn(known, prediction, session)
@@ -64,7 +64,8 @@ def _directory_exists(lowest: StagePreview, path: str) -> bool | None:
 def _base(plan: Plan, number: int, lowest: StagePreview, prediction: Prediction, store: Store) -> Base:
     line = plan.stages[number].from_.node.line
     if not lowest.base_known:
-        return Base(prediction.base, None, None, line=line)
+        layers = len(lowest.base_layers) if lowest.base_image is not None else None
+        return Base(prediction.base, layers, None, line=line)
     for layer in lowest.base_layers:
         store.layers.ensure_toc(layer)
     size = sum(store.layers.uncompressed_size(layer.diff_id) for layer in lowest.base_layers)
