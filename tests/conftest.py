@@ -42,6 +42,10 @@ os.environ["CONTAINERS_REGISTRIES_CONF"] = str(REPOSITORY / "tests/data/registri
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """As an ordinary user the suite runs in a user namespace, before there are threads or workers; with
+    LAMELLA_TEST_NAMESPACE=no outside of it, as a user calls the program. Temporary files lie in memory."""
+    if os.geteuid() != 0 and os.environ.get("LAMELLA_TEST_NAMESPACE") != "no":
+        enter()
     if config.option.basetemp or hasattr(config, "workerinput"):
         return
     if "LAMELLA_TEST_TMP" in os.environ:
@@ -67,13 +71,6 @@ def bases() -> Path:
     if not (folder / "alpine-minirootfs-3.20.3-x86_64.tar.gz").is_file():
         pytest.skip(f"no base root file systems in {folder} (set LAMELLA_TEST_BASES)")
     return folder
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """As an ordinary user the suite runs in a user namespace, before there are threads or workers; with
-    LAMELLA_TEST_NAMESPACE=no outside of it, as a user calls the program."""
-    if os.geteuid() != 0 and os.environ.get("LAMELLA_TEST_NAMESPACE") != "no":
-        enter()
 
 
 @pytest.fixture(scope="session")

@@ -54,12 +54,11 @@ def test_the_suite(part: str, user: OrdinaryUser, bases: Path) -> None:
 
 
 def _run_suite(user: OrdinaryUser, part: str, *words: str) -> subprocess.CompletedProcess[str]:
-    base = user.home / f"pytest-{part}"
     environment = {
         "LAMELLA_TEST_NAMESPACE": "yes" if part == "inside" else "no",
         "HYPOTHESIS_STORAGE_DIRECTORY": f"{user.home}/hypothesis",
         "TMPDIR": str(user.home),
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    flags = ("-q", "-p", "no:cacheprovider", f"--basetemp={base}")
+    flags = ("-q", "-p", "no:cacheprovider")
     return user.run(sys.executable, "-m", "pytest", *flags, *words, cwd=REPOSITORY, timeout=590, **environment)
