@@ -125,29 +125,15 @@ def test_capabilities(containers: Containers) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("-p", "80:81:82:83"), "is no port to publish"),
-        (("-p", "80-82:90-91"), "not equally many ports"),
-        (("-e", "=x"), "a variable has a name"),
-        (("-v", "a b:/x"), "neither a path nor the name of a volume"),
         (("-v", "/no/such/place:/x"), "no such file or folder"),
-        (("-v", "/tmp:relative"), "not absolute"),
         (("-u", "nobody-at-all"), "is not in the image's /etc/passwd"),
-        (("-w", "relative"), "is not absolute"),
-        (("--memory", "lots"), "this is no size"),
-        (("--cap-add", "FLY"), "there is no capability"),
-        (("--name", "a b"), "cannot be a container's name"),
-        (("--stop-signal", "SIGNOTHING"), "is no signal"),
-        (("--tmpfs", "/a", "--tmpfs", "/a"), "two things are to be mounted on /a"),
-        (("--entrypoint", ""), "nothing says which program"),
-        (("--network", "mars"), "there is no such network"),
+        (("-v", "/etc/passwd:/tmp"), "a file cannot be mounted on /tmp"),
         (("-it",), "standard input is no terminal"),
     ],
 )
-def test_flags_that_cannot_be(containers: Containers, flags: tuple[str, ...], message: str) -> None:
-    done = containers.call(
-        "run", "--rm", "--network", "none", *flags, "alpine:3.20", *(() if "" in flags else ("true",))
-    )
-    assert done.returncode == 2
+def test_what_cannot_be(containers: Containers, flags: tuple[str, ...], message: str) -> None:
+    done = containers.run("true", flags=flags)
+    assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
 
 

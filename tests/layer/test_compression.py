@@ -15,6 +15,7 @@ import zstandard
 from lamella.errors import ImageInvalid, UsageError
 from lamella.layer.compression import make_compressor, open_decompressed
 from lamella.layer.decoders import detect_compression
+from lamella.layer.limits import Swelling
 
 PLAIN = b"".join(b"line %d of many\n" % number for number in range(25_000))
 
@@ -108,12 +109,13 @@ def test_limits_stop_bombs(name: str) -> None:
 
 
 def test_the_ratio_counts_only_large_outputs() -> None:
+    twenty = Swelling(20, 64 << 20)
     data = zlib.compress(bytes(70 << 20), 9)
     gzipped = PACKERS["gzip"](bytes(70 << 20))
     assert len(data) < 100_000
     with pytest.raises(ImageInvalid, match="unpacks to more than 20 times"):
-        open_decompressed(io.BytesIO(gzipped), "layer-7", ratio=20).read()
-    assert len(open_decompressed(io.BytesIO(PACKERS["gzip"](bytes(10 << 20))), ratio=20).read()) == 10 << 20
+        open_decompressed(io.BytesIO(gzipped), "layer-7", swelling=twenty).read()
+    assert len(open_decompressed(io.BytesIO(PACKERS["gzip"](bytes(10 << 20))), swelling=twenty).read()) == 10 << 20
 
 
 def test_a_zstd_bomb_does_not_fill_the_memory() -> None:

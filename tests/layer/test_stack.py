@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,46 +89,44 @@ def _entries(members: list[Member]) -> list[Entry]:
 
 
 def _check_all_roads(layers: list[list[Member]], fresh: Callable[[], Path], seen: Any) -> None:
-    try:
-        expected = merge_layers(map(_entries, layers))
-    except ImageInvalid:
-        applied = fresh()
-        # A link to a lower file that a later member hides: whichever comes first.
-        with suppress(ImageInvalid):
-            for members in layers:
-                unpack_layer(_pack(members), str(applied), "x", whiteouts="apply", lower=None, privileged=True)
-        return
-    expected.pop("", None)
-    applied = fresh()
+    applied, target = fresh(), fresh()
     stepwise: dict[str, Entry] = {}
     parts: list[Path] = []
-    mountable = True
-    for members in layers:
-        unpack_layer(_pack(members), str(applied), "x", whiteouts="apply", lower=None, privileged=True)
+    for number, members in enumerate(layers):
         part = fresh()
-        try:
-            unpack_layer(
-                _pack(members),
-                str(part),
-                "x",
-                whiteouts="overlay",
-                lower=stepwise.get if parts else None,
-                lower_names=lambda _: [path for path in stepwise if path and "/" not in path],
-                privileged=True,
-            )
-        except ImageInvalid:
-            # Only overlay cannot do this: a hard link to a file of a lower layer.
-            assert any(entry.kind == HARDLINK for entry, _ in members)
-            mountable = False
+        below = {
+            "lower": stepwise.get if parts else None,
+            "lower_names": lambda _: [path for path in stepwise if path and "/" not in path],
+        }
+        refusals = [
+            _refusal(merge_layers, map(_entries, layers[: number + 1])),
+            _refusal(_unpack, members, applied, whiteouts="apply", lower=None),
+            _refusal(_unpack, members, part, whiteouts="overlay", **below),
+            _refusal(apply_layer, stepwise, _entries(members)),
+        ]
+        assert len(set(map(bool, refusals))) == 1, refusals
+        if refusals[0]:
+            return
         parts.insert(0, part)
-        apply_layer(stepwise, _entries(members))
+    expected = merge_layers(map(_entries, layers))
+    expected.pop("", None)
     stepwise.pop("", None)
     assert stepwise == expected
     assert seen(applied) == expected
-    if mountable:
-        target = fresh()
-        with overlay([*parts, fresh()], target):
-            assert seen(target) == expected
+    with overlay([*parts, fresh()], target):
+        assert seen(target) == expected
+
+
+def _unpack(members: list[Member], target: Path, **more: Any) -> None:
+    unpack_layer(_pack(members), str(target), "x", privileged=True, **more)
+
+
+def _refusal(action: Callable[..., object], *words: object, **more: object) -> str:
+    try:
+        action(*words, **more)
+    except ImageInvalid as error:
+        return str(error)
+    return ""
 
 
 @RELAXED

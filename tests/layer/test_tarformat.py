@@ -44,7 +44,8 @@ _HEADERS = st.builds(
     st.just(0),
 )
 _XATTRS = st.dictionaries(
-    st.text(st.characters(codec="utf-8"), min_size=1).map("user.".__add__), st.binary(max_size=600)
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60).map("user.".__add__),
+    st.binary(max_size=600),
 )
 
 

@@ -263,7 +263,12 @@ def test_an_ordinary_user_unpacks_what_he_can(
         Entry("locked/y/z", FILE),
         Entry("null", CHARACTER_DEVICE, major=1, minor=3),
         Entry("pipe", FIFO),
-        (Entry("cap", FILE, xattrs=(("security.capability", b"x"), ("user.a", b"1"))), b"1"),
+        (
+            Entry(
+                "cap", FILE, xattrs=(("security.capability", bytes.fromhex("01000002" + "00" * 16)), ("user.a", b"1"))
+            ),
+            b"1",
+        ),
     )
     second = packed(Entry("locked", WHITEOUT), Entry("d/g", FILE), Entry("d/f", WHITEOUT))
     base = fresh()

@@ -160,6 +160,28 @@ def test_the_first_file_that_has_them_counts(tmp_path: Path, place: dict[str, st
         find_credentials("a.example", str(tmp_path / "none"), lambda event: None, place)
 
 
+def test_a_file_that_is_not_for_this_user(
+    tmp_path: Path, place: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import builtins
+
+    path = put(tmp_path / ".docker/config.json", {})
+    put(tmp_path / "run/containers/auth.json", {"auths": {"a.example": auth("run")}})
+
+    def refusing(file: str, *rest: Any, **more: Any) -> Any:
+        if file == str(path):
+            raise PermissionError(13, "Permission denied")
+        return real(file, *rest, **more)
+
+    real = builtins.open
+    monkeypatch.setattr(builtins, "open", refusing)
+    said: list[Event] = []
+    assert found("a.example", place, said) == "run"
+    assert "Permission denied" in str(said[0])
+    with pytest.raises(InputError, match="Permission denied"):
+        find_credentials("a.example", str(path), said.append, place)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "\xff"])
 def test_a_file_that_is_broken(tmp_path: Path, place: dict[str, str], content: str) -> None:
     path = put(tmp_path / ".docker/config.json", {})

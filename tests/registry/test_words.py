@@ -101,6 +101,8 @@ def test_who_may_be_spoken_to_without_tls() -> None:
     assert plain("a.example", None, True, "b.example") == (True, False, False), "it is not for others"
     assert plain("a.example", False, False, "b.example") == (True, False, True)
     assert plain("a.example", True, True, "a.example") == (False, True, False)
+    assert plain("a.example", None, False, "127.0.0.1:2375") == (False, True, False), "nor to this machine"
+    assert plain("127.0.0.1:5", None, False, "localhost:6") == (True, True, True)
     assert plain("127.0.0.1:5", None, False, "b.example") == (True, True, False)
     assert plain("127.0.0.1:5", True, False, "127.0.0.1:5") == (False, True, True)
     assert address_of("docker.io", tls_verify=None, insecure=False).host == "registry-1.docker.io"

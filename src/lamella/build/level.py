@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from lamella.build.task import Task
 from lamella.filetree.entry import Entry
-from lamella.filetree.tree import apply_layer, merge_layers
+from lamella.filetree.tree import apply_layer, merge_layers, named_layer
 from lamella.oci.digest import ChainID, chain_id
 from lamella.oci.image import LayerRef
 from lamella.snapshot.protocol import Snapshot
@@ -64,9 +64,11 @@ class Level:
                 below = self.below
                 known = below._tree if below is not None else {}
                 if known is not None:
-                    self._tree = apply_layer(dict(known), contents(self.layer))  # it works in place
+                    with named_layer(str(self.layer.blob.digest)):
+                        self._tree = apply_layer(dict(known), contents(self.layer))  # it works in place
                 else:
-                    self._tree = merge_layers(contents(level.layer) for level in stack(self))
+                    layers = [level.layer for level in stack(self)]
+                    self._tree = merge_layers(map(contents, layers), [str(layer.blob.digest) for layer in layers])
             return self._tree
 
 

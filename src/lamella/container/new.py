@@ -129,7 +129,7 @@ def _environment(asked: Asked, run: RunConfig, hostname: str) -> tuple[str, ...]
 def _absolute(path: str) -> str:
     if not path.startswith("/"):
         raise InputError(f"the working directory {path!r} is not absolute", hint="it begins with a slash")
-    return os.path.normpath(path)
+    return _normal(path)
 
 
 def _with_protocol(port: str) -> str:
@@ -150,17 +150,22 @@ def _mounts(asked: Asked, run: RunConfig) -> tuple[Mounted, ...]:
     """What was asked for, and an anonymous volume for each VOLUME of the image that nothing else is mounted on."""
     taken: dict[str, Mounted] = {}
     for one in asked.mounts:
-        target = os.path.normpath(one.target)
+        target = _normal(one.target)
         if target in taken:
             raise InputError(f"two things are to be mounted on {target}", hint="leave one out", code="duplicate-mount")
         if target == "/":
             raise InputError("nothing can be mounted on /, the root of the container")
         taken[target] = one._replace(target=target, source=one.source or _unnamed(one.kind))
     for path in run.volumes:
-        target = os.path.normpath(f"/{path}")
+        target = _normal(path)
         if target not in taken and target != "/":
             taken[target] = Mounted("volume", target, _unnamed("volume"), anonymous=True)
     return tuple(taken.values())
+
+
+def _normal(path: str) -> str:
+    """Absolute, with one slash in front: normpath keeps two."""
+    return os.path.normpath("/" + path.lstrip("/"))
 
 
 def _unnamed(kind: str) -> str:

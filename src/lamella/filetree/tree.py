@@ -13,8 +13,11 @@ Source: OCI image-spec layer.md, "Applying Changesets".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import zip_longest
 
+from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, WHITEOUT, Entry
 from lamella.filetree.trie import Folder, Trie
 
@@ -33,13 +36,25 @@ def resolved(tree: Tree, entry: Entry) -> Entry:
     return tree[entry.link]._replace(path=entry.path)
 
 
-def merge_layers(layers: Iterable[Iterable[Entry]]) -> dict[str, Entry]:
+def merge_layers(layers: Iterable[Iterable[Entry]], names: Iterable[str] = ()) -> dict[str, Entry]:
     """The tree of a stack of layers, bottom first; paths in :func:`order`. Raises ImageInvalid naming the path when
-    hard links or chains of symbolic links lead nowhere."""
+    hard links or chains of symbolic links lead nowhere; before it stands that of the layer's ``names``, where given."""
     trie = Trie()
-    for entries in layers:
-        _apply(trie, entries)
+    for entries, name in zip_longest(layers, names):
+        with named_layer(name):
+            _apply(trie, entries)
     return _collect(trie)
+
+
+@contextmanager
+def named_layer(name: str | None) -> Iterator[None]:
+    """Puts the layer before the path in errors."""
+    try:
+        yield
+    except ImageInvalid as error:
+        if name is not None:
+            error.where = f"{name}: {error.where}"
+        raise
 
 
 def apply_layer(tree: dict[str, Entry], entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -100,7 +115,6 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
     small layer on a large tree is quick by that."""
     changes: dict[str, Entry | None] = {}
     linked: set[str] | None = None
-    lower_targets: list[str] = []
     removed: dict[str, bool] = {}
     for new in layer:
         entry, path, kind = new, new.path, new.kind
@@ -117,11 +131,9 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
                 return None
             removed[path] = True
         if kind == HARDLINK:
-            target = changes[entry.link] if entry.link in changes else tree.get(entry.link)
+            target = changes.get(entry.link)
             if target is None or target.kind != FILE or order(entry.link) >= order(path):
                 return None
-            if entry.link not in changes:
-                lower_targets.append(entry.link)
             entry = _as_link(target, path, entry.link)
         parent = path.rpartition("/")[0]
         holder = changes.get(parent) or tree.get(parent)
@@ -134,8 +146,6 @@ def _plain_changes(tree: Tree, layer: list[Entry]) -> dict[str, Entry | None] | 
         if any(_is_below(path, removed) for path in changes) or not linked.isdisjoint(gone):
             return None
         changes.update(dict.fromkeys(gone))
-    if any(path in changes for path in lower_targets):  # what a layer links to, it does not remove
-        return None
     return changes
 
 
@@ -161,20 +171,15 @@ def _as_link(file: Entry, path: str, first: str) -> Entry:
 
 
 def _apply(trie: Trie, entries: Iterable[Entry]) -> None:
-    later: list[Entry] = []
     layer = list(entries)
-    removes = any(entry.kind in (WHITEOUT, OPAQUE) for entry in layer)
+    trie.begin_layer(tracked=any(entry.kind in (WHITEOUT, OPAQUE, HARDLINK) for entry in layer))
     for entry in layer:
         if entry.kind == WHITEOUT:
             trie.remove(entry.path)
         elif entry.kind == OPAQUE:
             trie.empty(entry.path)
         else:
-            if removes and entry.kind == DIRECTORY and trie.replaces_link(entry.path):
-                trie.put(entry)  # at once: what is removed below it is not what the link led to
-            later.append(entry)
-    for entry in later:
-        trie.put(entry)
+            trie.put(entry)
 
 
 def _collect(trie: Trie) -> dict[str, Entry]:

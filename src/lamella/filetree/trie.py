@@ -6,32 +6,47 @@ from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
 
 _MAX_LINKS = 40  # as the kernel
+_MAX_PATH, _MAX_NAME = 4095, 255  # bytes, as the kernel
+_LONGEST = 120  # characters of a path in a message
 
 
 class Folder:
     """A directory: its entry (the root's is None where no layer brings one) and what is in it. Anything else than a
-    directory is its entry, for a million of them take memory."""
+    directory is its entry, for a million of them take memory. ``since`` is the number of the layer that made it, or
+    the last that hid all that lay in it below."""
 
-    __slots__ = ("entry", "names")
+    __slots__ = ("entry", "names", "since")
 
-    def __init__(self, entry: Entry | None) -> None:
+    def __init__(self, entry: Entry | None, since: int) -> None:
         self.entry = entry
         self.names: dict[str, Folder | Entry] = {}
+        self.since = since
 
 
 class Trie:
     """Mutable. The names of one hard-linked file hold the very same entry object."""
 
     def __init__(self) -> None:
-        self.root = Folder(None)
+        self.root = Folder(None, 0)
         #: identities of the entries that have, or once had, several names
         self.linked: set[int] = set()
+        self._layer = 0
+        #: identities of the entries of this layer, where it matters
+        self._brought: set[int] | None = None
         self._path = ""  # the last directory that was put into: members come directory by directory
         self._names = self.root.names
+
+    def begin_layer(self, *, tracked: bool) -> None:
+        """What follows is of one more layer; ``tracked``: it removes something, or has hard links. Those lead to
+        nothing of other layers, and only what is of other layers is removed."""
+        self._layer += 1
+        self._brought = set() if tracked else None
 
     def put(self, entry: Entry) -> None:
         """Adds or replaces; missing parents are made. Raises ImageInvalid for a hard link that leads nowhere."""
         path, kind = entry.path, entry.kind
+        if self._brought is not None and kind != HARDLINK:
+            self._brought.add(id(entry))
         if not path:
             self.root.entry = entry
             return
@@ -46,7 +61,7 @@ class Trie:
             if isinstance(old, Folder):
                 old.entry = entry
                 return
-            names[name] = Folder(entry)
+            names[name] = Folder(entry, self._layer)
         elif kind == HARDLINK:
             target = self._target(entry)
             if target is old:
@@ -58,26 +73,53 @@ class Trie:
         else:
             names[name] = entry
 
-    def remove(self, path: str) -> None:
-        """Removes ``path`` and all below it; nothing happens where there is nothing."""
+    def remove(self, path: str) -> list[Entry]:
+        """Removes what lower layers have at ``path`` and below it; returns what is gone and no directory, an entry for
+        each of its names. Nothing happens where there is nothing."""
+        gone: list[Entry] = []
         parent, _, name = path.rpartition("/")
-        folder = self._walk(parent, False)
-        if folder is not None and folder.names.pop(name, None) is not None:
+        folder = self._walk(parent, False, lower=True)
+        if folder is not None and name in folder.names:
+            self._purge(folder, name, gone)
             self._forget()
+        return gone
 
-    def empty(self, path: str) -> None:
-        """Removes all below the directory ``path``."""
-        folder = self._walk(path, False)
-        if folder is not None:
-            folder.names.clear()
+    def empty(self, path: str) -> list[Entry]:
+        """Removes what lower layers have below the directory ``path``; returns the like."""
+        gone: list[Entry] = []
+        folder = self._walk(path, False, lower=True)
+        if folder is not None and folder.since < self._layer:
+            folder.since = self._layer
+            for name in list(folder.names):
+                self._purge(folder, name, gone)
             self._forget()
+        return gone
 
-    def replaces_link(self, path: str) -> bool:
-        """Whether a symbolic link stands at ``path`` itself."""
-        parent, _, name = path.rpartition("/")
-        folder = self._walk(parent, False)
-        node = folder.names.get(name) if folder is not None else None
-        return isinstance(node, Entry) and node.kind == SYMLINK
+    def _purge(self, parent: Folder, name: str, gone: list[Entry]) -> None:
+        todo, below = [(parent, name)], []
+        while todo:  # without recursion: it may be deep
+            holder, key = todo.pop()
+            below.append((holder, key))
+            node = holder.names[key]
+            if isinstance(node, Folder) and node.since < self._layer:
+                todo.extend((node, inner) for inner in node.names)
+        for holder, key in reversed(below):
+            node = holder.names[key]
+            if isinstance(node, Entry):
+                if not self._is_brought(node):
+                    gone.append(node)
+                    del holder.names[key]
+                continue
+            node.since = self._layer
+            if self._is_brought(node.entry):
+                continue
+            if not node.names:
+                del holder.names[key]
+            elif node.entry is not None:  # it is there for what this layer has in it
+                node.entry = Entry(node.entry.path, DIRECTORY, 0o755)
+
+    def _is_brought(self, entry: Entry | None) -> bool:
+        return self._brought is not None and id(entry) in self._brought
 
     def find(self, path: str) -> Folder | None:
         """The directory at ``path``, links followed inside the root; None where there is none."""
@@ -86,9 +128,9 @@ class Trie:
     def _forget(self) -> None:
         self._path, self._names = "", self.root.names
 
-    def _walk(self, path: str, make: bool) -> Folder | None:
+    def _walk(self, path: str, make: bool, *, lower: bool = False) -> Folder | None:
         """The directory at ``path``, links followed inside the root. What is missing, or is no directory, is made if
-        ``make`` says so; else the answer is None."""
+        ``make`` says so; else the answer is None. With ``lower`` what this layer brings is on no way."""
         folder = self.root
         above: list[Folder] = []
         real: list[str] = []  # the names of the trail, below the root
@@ -105,28 +147,34 @@ class Trie:
                     continue
                 if name in ("", "."):
                     continue
-                if node is not None and node.kind == SYMLINK:
+                if node is not None and node.kind == SYMLINK and not (lower and self._is_brought(node)):
                     links += 1
                     if links > _MAX_LINKS:
-                        raise ImageInvalid("too many symbolic links, or a loop of them", where=path)
+                        raise ImageInvalid("too many symbolic links, or a loop of them", where=_shown(path))
                     if node.link.startswith("/"):
                         folder = self.root
                         del above[:], real[:]
                     pending.extend(node.link.split("/")[::-1])
+                    if len(pending) > _MAX_PATH:
+                        raise _too_deep(path)
                     continue
                 if not make:
                     return None
-                node = folder.names[name] = Folder(Entry("/".join([*real, name]), DIRECTORY, 0o755))
+                node = folder.names[name] = Folder(Entry("/".join([*real, name]), DIRECTORY, 0o755), self._layer)
+            elif lower and node.since == self._layer:
+                return None
             above.append(folder)
             real.append(name)
             folder = node
+        if links and len("/".join(real).encode("utf-8", "surrogateescape")) > _MAX_PATH - _MAX_NAME - 1:
+            raise _too_deep(path)
         return folder
 
     def _target(self, entry: Entry) -> Entry:
         parent, _, name = entry.link.rpartition("/")
         folder = self._walk(parent, False)
         node = folder.names.get(name) if folder is not None else None
-        if node is None or isinstance(node, Folder):
+        if node is None or isinstance(node, Folder) or not self._is_brought(node):
             raise _nowhere(entry)
         return node
 
@@ -144,4 +192,15 @@ def _holds(folder: Folder, wanted: Entry) -> bool:
 
 
 def _nowhere(entry: Entry) -> ImageInvalid:
-    return ImageInvalid(f"is a hard link to {entry.link!r}, which is not there", where=entry.path)
+    message = f"is a hard link to {_shown(entry.link)!r}, which the layer does not hold before it"
+    return ImageInvalid(message, where=_shown(entry.path))
+
+
+def _too_deep(path: str) -> ImageInvalid:
+    return ImageInvalid("its links lead too deep for a file system", where=_shown(path))
+
+
+def _shown(path: str) -> str:
+    """For messages: in one line, and not too long."""
+    text = path if path.isprintable() else ascii(path)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

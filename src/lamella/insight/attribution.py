@@ -9,9 +9,11 @@ What layers do to a tree is told in :mod:`lamella.filetree.trie`; this module wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from lamella.filetree.entry import DIRECTORY, FILE, HARDLINK, OPAQUE, SYMLINK, WHITEOUT, Entry
+from lamella.filetree.tree import named_layer
 from lamella.filetree.trie import Folder, Trie
 
 DELETED = "deleted"
@@ -46,11 +48,12 @@ class Attribution(NamedTuple):
     losses: tuple[Loss, ...]
 
 
-def attribute_layers(layers: Iterable[Sequence[Entry]]) -> Attribution:
+def attribute_layers(layers: Iterable[Sequence[Entry]], names: Iterable[str] = ()) -> Attribution:
     """Walks the layers, bottom first. Linear in the number of entries. Raises ImageInvalid as merging does."""
     walk = _Walk()
-    for number, entries in enumerate(layers):
-        walk.apply(number, entries)
+    for number, (entries, name) in enumerate(zip_longest(layers, names)):
+        with named_layer(name):
+            walk.apply(number, entries)
     return walk.finish()
 
 
@@ -79,22 +82,24 @@ class _Walk:
         self._folder: tuple[str, Folder] | None = None  # the last parent: files come directory by directory
 
     def apply(self, number: int, entries: Sequence[Entry]) -> None:
-        """As layers are merged: first what hides lower content, then what the layer brings."""
+        """As layers are merged."""
         self._folder = None
+        self.trie.begin_layer(tracked=any(entry.kind in (WHITEOUT, OPAQUE, HARDLINK) for entry in entries))
         gone: list[tuple[_Origin, str]] = []
         for entry in entries:
             if entry.kind == WHITEOUT:
-                gone += [(origin, DELETED) for origin in self._drop(self._find(entry.path))]
-                self.trie.remove(entry.path)
+                gone += [(origin, DELETED) for origin in self._lost(self.trie.remove(entry.path))]
             elif entry.kind == OPAQUE:
-                folder = self.trie.find(entry.path)
-                gone += [(origin, UNDER_OPAQUE) for origin in self._drop_below(folder)]
-                self.trie.empty(entry.path)
-        for entry in entries:
-            if entry.kind not in (WHITEOUT, OPAQUE):
+                gone += [(origin, UNDER_OPAQUE) for origin in self._lost(self.trie.empty(entry.path))]
+            else:
                 gone += [(origin, OVERWRITTEN) for origin in self._put(number, entry)]
         brought = {entry.path: entry for entry in entries if entry.kind in (FILE, HARDLINK)} if gone else {}
         self.losses += [self._loss(origin, why, number, brought) for origin, why in gone]
+
+    def _lost(self, names: list[Entry]) -> list[_Origin]:
+        """The files that lost their last name, of those that lost one."""
+        self._folder = None
+        return [origin for entry in names for origin in self._drop(entry)]
 
     def finish(self) -> Attribution:
         layers: dict[str, int] = {}

@@ -37,9 +37,10 @@ class Waste(NamedTuple):
     paths: tuple[WastedPath, ...]
 
 
-def measure_waste(layers: Iterable[Sequence[Entry]]) -> Waste:
-    """From the tables of contents of the layers, bottom first, with content digests."""
-    return waste_of(attribute_layers(layers))
+def measure_waste(layers: Iterable[Sequence[Entry]], names: Iterable[str] = ()) -> Waste:
+    """From the tables of contents of the layers, bottom first, with content digests. Raises ImageInvalid as merging
+    does."""
+    return waste_of(attribute_layers(layers, names))
 
 
 def waste_of(attribution: Attribution) -> Waste:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import ImageInvalid
 from lamella.layer.decoders import MAGIC_SIZE, detect_compression, is_decoding_error, make_decoder
+from lamella.layer.limits import Swelling
 
 if TYPE_CHECKING:
     from queue import Queue
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from lamella.layer.decoders import Decoder
 
 _INPUT = 1 << 18
-_RATIO_FREE = 64 << 20
 _QUEUED = 4
 
 
@@ -36,12 +36,11 @@ class Source:
 
 class Chunks:
     """The content of ``source``, which is compressed by ``name`` (or ``none``). ``out`` counts its bytes so far;
-    ``limit`` bounds them, ``ratio`` bounds them in proportion to the source's, beyond the first ``free``. ``tap`` is
+    ``limit`` bounds them, ``swelling`` in proportion to the source's. ``tap`` is
     given each chunk on its way, and b"" at the end."""
 
     limit: int | None = None
-    ratio: int | None = None
-    free: int = _RATIO_FREE
+    swelling: Swelling | None = None
     tap: Callable[[bytes], None] | None = None
 
     def __init__(self, source: Source, name: str, where: str) -> None:
@@ -56,9 +55,10 @@ class Chunks:
         self.out += len(data)
         if self.limit is not None and self.out > self.limit:
             raise ImageInvalid(f"holds more than {self.limit} bytes", where=self._where)
-        if self.ratio is not None and self.out > max(self.free, self.ratio * self._source.taken):
+        if self.swelling is not None and self.out > max(self.swelling.free, self.swelling.ratio * self._source.taken):
             raise ImageInvalid(
-                f"unpacks to more than {self.ratio} times its size",
+                f"unpacks to more than {self.swelling.ratio} times its size: {self.out >> 20} MiB out of "
+                f"{self._source.taken >> 10} KiB so far",
                 where=self._where,
                 hint="it may be made to fill the disk: do not use it unless you know who made it, and why",
             )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from lamella.errors import UsageError
 from lamella.layer.chunks import Ahead, Chunks, Source
 from lamella.layer.decoders import MAGIC_SIZE, detect_compression
+from lamella.layer.limits import SWELLING, Swelling
 
 if TYPE_CHECKING:  # a protocol costs start-up time
     from typing import Protocol
@@ -71,15 +72,14 @@ def open_decompressed(
     where: str = "archive",
     *,
     limit: int | None = None,
-    ratio: int | None = None,
-    free: int | None = None,
+    swelling: Swelling | None = SWELLING,
     ahead: bool = True,
     tap: Callable[[bytes], None] | None = None,
 ) -> BinaryIO:
     """The content of ``stream``, decompressed by what its first bytes say; several members or frames one after another
-    are one content. More than ``limit`` bytes out, or more than ``ratio`` times what went in (beyond the first ``free``
-    bytes, 64 MiB where nothing is said), raises ImageInvalid naming ``where``, and so do broken and cut streams.
-    ``tap`` is given the content piece by piece as it is made, on whatever thread, and b"" at its end; it may raise.
+    are one content. More than ``limit`` bytes out, or more than ``swelling`` has of what went in, raises ImageInvalid
+    naming ``where``, and so do broken and cut streams. ``tap`` is given the content piece by piece as it is made, on
+    whatever thread, and b"" at its end; it may raise.
 
     Close it before ``stream``, which stays open: with ``ahead`` a thread reads that one once some MiB have come out.
     """
@@ -88,9 +88,7 @@ def open_decompressed(
         start += more
     name = detect_compression(start)
     chunks = Chunks(Source(stream, start), name, where)
-    chunks.limit, chunks.ratio, chunks.tap = limit, ratio, tap
-    if free is not None:
-        chunks.free = free
+    chunks.limit, chunks.swelling, chunks.tap = limit, swelling if name != "none" else None, tap
     return io.BufferedReader(_Reader(chunks, ahead and name != "none"), CHUNK)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from lamella.layer.limits import LZMA_MEMORY, ZSTD_WINDOW
+
 if TYPE_CHECKING:  # a protocol costs start-up time
     from typing import Protocol
 
@@ -26,9 +28,6 @@ _MAGIC = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
 )
-#: RFC 8878, section 3.1.1.1.2 asks for windows of 8 MiB; encoders with long-distance matching use up to 128 MiB
-_ZSTD_WINDOW = 128 << 20
-_LZMA_MEMORY = 256 << 20
 
 
 def detect_compression(start: bytes) -> str:
@@ -54,7 +53,7 @@ def make_decoder(name: str) -> Decoder:
     if name == "xz":
         import lzma
 
-        return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+        return lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
     return _ZstdDecoder()
 
 
@@ -78,7 +77,7 @@ class _ZstdDecoder:
     def __init__(self) -> None:
         import zstandard
 
-        self._object = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        self._object = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
         self._input = memoryview(b"")
         self._output = memoryview(b"")
 

@@ -1,5 +1,5 @@
 """Two ways to remove lower content: at once, or by overlayfs's marks. Only lower content is hidden, never what the same
-layer brings, wherever the whiteout stands in the tar.
+layer brings, wherever the whiteout stands in the tar; and on its way there are only lower directories and links.
 
 Source: OCI image-spec layer.md, "Whiteouts"; kernel documentation, overlayfs, "whiteouts and opaque directories".
 """
@@ -17,6 +17,10 @@ from lamella.layer.target import Target, join
 _TRUSTED = "trusted.overlay.opaque"
 
 
+def _at_links(real: str, link: bool) -> bool:
+    return link
+
+
 class ApplyHiding:
     """For a target that holds the lower layers already: lower content is removed."""
 
@@ -24,12 +28,14 @@ class ApplyHiding:
         self.target: Target
         self._brought: set[str] = set()
         self._holding: set[str] = set()  # directories with something brought at any depth below them
+        self._new: set[str] = set()  # directories that are not there below, or not any more
 
     def lower(self, real: str) -> Entry | None:
         return None
 
     def start(self, target: Target) -> None:
         self.target = target
+        target.on_made = self._new.add
         target.touch("")
 
     def brings(self, real: str) -> None:
@@ -42,19 +48,28 @@ class ApplyHiding:
                 return
             self._holding.add(parent)
 
+    def holds(self, real: str) -> bool:
+        """Whether what lies at ``real`` is of this layer: hard links lead to nothing else."""
+        return real in self._brought
+
+    def _stops(self, real: str, link: bool) -> bool:
+        """Whether it is none of the lower layers': whiteouts lead through those alone."""
+        return real in (self._brought if link else self._new)
+
     def whiteout(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
-        parent = self.target.tree.resolve(folder, None)
+        parent = self.target.tree.resolve(folder, None, self._stops)
         if parent is not None:
             self.target.touch(parent)
             self._purge(parent, name)
 
     def opaque(self, path: str) -> None:
-        real = self.target.tree.resolve(path, None)
-        if real is not None:
+        real = self.target.tree.resolve(path, None, self._stops)
+        if real is not None and real not in self._new:
             self.target.touch(real)
             for name in self._names(real):
                 self._purge(real, name)
+            self._new.add(real)
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -70,7 +85,9 @@ class ApplyHiding:
                 self.target.touch(real)
                 if real not in self._brought:
                     self.target.set_implicit(real)
-                todo += [(real, inner) for inner in self._names(real)]
+                if real not in self._new:
+                    self._new.add(real)
+                    todo += [(real, inner) for inner in self._names(real)]
 
     def _is_directory(self, parent: str, name: str) -> bool:
         status = os.lstat(name, dir_fd=self.target.tree.descriptor(parent))
@@ -124,14 +141,21 @@ class OverlayHiding:
     def brings(self, real: str) -> None:
         """Nothing to note: the target holds only what the layer brings."""
 
+    def holds(self, real: str) -> bool:
+        return True
+
+    def _stops(self, real: str, link: bool) -> bool:
+        below = self.lower(real) if not link and real not in self._opaque else None
+        return below is None or below.kind != DIRECTORY
+
     def whiteout(self, path: str) -> None:
         folder, _, name = path.rpartition("/")
-        parent = self.target.tree.resolve(folder, None)
+        parent = self.target.tree.resolve(folder, None, self._stops)
         if parent is not None and self.lower(join(parent, name)) is not None:
             self._hidden.add(join(parent, name))
 
     def opaque(self, path: str) -> None:
-        real = self.target.tree.resolve(path, None)
+        real = self.target.tree.resolve(path, None, self._stops)
         below = self.lower(real) if real is not None else None
         if real is not None and (not real or (below is not None and below.kind == DIRECTORY)):
             self._opaque.add(real)
@@ -147,7 +171,7 @@ class OverlayHiding:
                 self._cover_root()
                 continue
             parent, _, name = real.rpartition("/")
-            if self.target.tree.resolve(parent, None) == parent:
+            if self.target.tree.resolve(parent, None, _at_links) == parent:
                 self._write(parent, name, real in self._hidden)
 
     def _cover_root(self) -> None:

@@ -8,8 +8,8 @@ from typing import BinaryIO, NamedTuple, cast
 from lamella.filetree.entry import Entry
 from lamella.layer.compression import CHUNK, open_decompressed
 from lamella.layer.decoders import MAGIC_SIZE, detect_compression
+from lamella.layer.limits import SWELLING, Swelling
 from lamella.layer.read import read_entries
-from lamella.layer.verified import Swelling
 from lamella.oci.digest import DiffID, Digest
 
 
@@ -25,12 +25,11 @@ class LayerIndex(NamedTuple):
     compression: str
 
 
-def index_layer(stream: BinaryIO, where: str, swelling: Swelling | None = None) -> LayerIndex:
+def index_layer(stream: BinaryIO, where: str, swelling: Swelling | None = SWELLING) -> LayerIndex:
     """Reads a layer to its end, compressed or not; ``swelling`` bounds how much comes out. Raises ImageInvalid."""
-    ratio, free = swelling or (None, None)
     blob, tar = _Hashed(stream), _Size()
     entries: list[Entry] = []
-    with open_decompressed(cast(BinaryIO, blob), where, ratio=ratio, free=free, tap=tar.add) as content_stream:
+    with open_decompressed(cast(BinaryIO, blob), where, swelling=swelling, tap=tar.add) as content_stream:
         for entry, content in read_entries(content_stream, where):
             entries.append(entry if content is None else entry._replace(digest=content_digest(content)))
         while blob.read(CHUNK):

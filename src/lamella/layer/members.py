@@ -11,7 +11,9 @@ from typing import BinaryIO, NamedTuple
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import Xattrs
 from lamella.layer import tarformat as tar
-from lamella.layer.names import shown
+from lamella.layer.attributes import check_attributes
+from lamella.layer.limits import MAX_EXTENDED
+from lamella.layer.names import at, shown
 from lamella.layer.tarformat import BLOCK, Header, decode_header, padding, parse_pax
 
 _SKIP = 1 << 18
@@ -40,23 +42,30 @@ def read_members(stream: BinaryIO, where: str) -> Iterator[Member]:
     records: dict[bytes, bytes] = {}
     extended = 0
     zeros = bytes(BLOCK)
+    last = b""
     while True:
         block = stream.read(BLOCK)
         if not block or block == zeros:
             break
-        if len(block) < BLOCK:
-            block += read_exactly(stream, BLOCK - len(block), where)
-        header = decode_header(block, where)
-        if header.type in _EXTENDED:
-            extended += header.size
-            if not 0 <= header.size <= tar.MAX_EXTENDED or extended > tar.MAX_EXTENDED:
-                raise ImageInvalid("an extended tar header is too large", where=where)
-            body = read_exactly(stream, header.size + padding(header.size), where)[: header.size]
-            if header.type == tar.PAX_GLOBAL:
-                common |= _global(parse_pax(body, where), where)
-            else:
-                records |= _local(header.type, body, where)
-            continue
+        try:
+            if len(block) < BLOCK:
+                block += read_exactly(stream, BLOCK - len(block), where)
+            header = decode_header(block, where)
+            if header.type in _EXTENDED:
+                extended += header.size
+                if not 0 <= header.size <= MAX_EXTENDED or extended > MAX_EXTENDED:
+                    raise ImageInvalid("an extended tar header is too large", where=where)
+                body = read_exactly(stream, header.size + padding(header.size), where)[: header.size]
+                if header.type == tar.PAX_GLOBAL:
+                    common |= _global(parse_pax(body, where), where)
+                else:
+                    records |= _local(header.type, body, where)
+                continue
+        except ImageInvalid as error:
+            if last and error.where == where:  # there is no path to name, but it can be found
+                error.where = f"{where}: behind {shown(last)}"
+            raise
+        last = header.name
         yield _member(header, common | records if common else records, where)
         if extended:
             extended = sum(map(len, common.values()))
@@ -113,6 +122,8 @@ def _member(header: Header, records: dict[bytes, bytes], where: str) -> Member:
                 if key.startswith(tar.XATTR)
             )
         )
+        if xattrs:
+            check_attributes(xattrs, at(where, header.name))
         if b"mtime" in records:
             mtime = _nanoseconds(records[b"mtime"], header, where)
     name, _, uid, gid, size, _, kind, _, major, minor = header

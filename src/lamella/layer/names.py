@@ -13,8 +13,10 @@ def shown(name: bytes | str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 20] + "…'"
 
 
-def at(where: str, path: str) -> str:
+def at(where: str, path: bytes | str) -> str:
     """The place of an error: the layer, and the path in it."""
+    if isinstance(path, bytes):
+        path = path.decode("utf-8", "surrogateescape")
     return f"{where}: {path if path.isprintable() and len(path) <= _LONGEST else shown(path)}"
 
 

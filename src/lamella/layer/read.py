@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from lamella.errors import ImageInvalid
 from lamella.filetree import entry as kinds
 from lamella.filetree.entry import Entry
+from lamella.layer import limits
 from lamella.layer import tarformat as tar
+from lamella.layer.limits import MAX_NAME, MAX_PATH
 from lamella.layer.members import WITH_CONTENT, Member, read_members, skip
 from lamella.layer.names import at, shown
 from lamella.layer.tarformat import padding
@@ -25,9 +27,6 @@ from lamella.layer.whiteout import decode_whiteout, is_reserved
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-MAX_PATH = 4095  # PATH_MAX less its NUL, in bytes
-MAX_NAME = 255
 
 _KINDS = {
     tar.REGULAR: kinds.FILE,
@@ -51,8 +50,14 @@ def read_entries(
     ``on_duplicate`` is told of each path that comes again, and may raise. ``where`` names the layer in errors. Raises
     ImageInvalid."""
     seen: set[str] = set()
-    for member in read_members(stream, where):
+    metadata = 0
+    for count, member in enumerate(read_members(stream, where)):
         header = member.header
+        metadata += len(header.name) + len(header.link)
+        if member.xattrs:
+            metadata += sum(len(name) + len(value) for name, value in member.xattrs)
+        if count >= limits.MAX_MEMBERS or metadata > limits.MAX_METADATA:
+            raise _too_much(count, metadata, at(where, header.name))
         size = header.size if header.type in WITH_CONTENT else 0
         entry = _entry(member, where)
         if on_duplicate is not None and entry is not None and entry.kind not in (kinds.WHITEOUT, kinds.OPAQUE):
@@ -67,6 +72,13 @@ def read_entries(
         content = _Content(stream, size, at(where, entry.path))
         yield entry, (cast(BinaryIO, content) if entry.kind == kinds.FILE else None)
         content.skip_rest()
+
+
+def _too_much(members: int, metadata: int, where: str) -> ImageInvalid:
+    what = f"{limits.MAX_MEMBERS} members"
+    if metadata > limits.MAX_METADATA:
+        what = f"{limits.MAX_METADATA >> 20} MiB of names, links and attributes, after {members} members"
+    return ImageInvalid(f"the layer holds more than {what}: it would fill the memory", where=where)
 
 
 class _Content(io.RawIOBase):
@@ -131,7 +143,7 @@ def _entry(member: Member, where: str) -> Entry | None:
         if kind == kinds.CHARACTER_DEVICE and major == minor == 0:
             raise ImageInvalid(f"{shown(path)} is a character device 0:0, overlayfs's own whiteout", where=where)
     if not path and kind != kinds.DIRECTORY:
-        raise ImageInvalid("the root directory is given as something else", where=where)
+        raise ImageInvalid(f"the root directory, {shown(name)}, is given as something else", where=where)
     return Entry(path, kind, mode, uid, gid, size, member.mtime, link, major, minor, member.xattrs)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from lamella.errors import ImageInvalid
 from lamella.filetree.entry import DIRECTORY, SYMLINK, Entry
+from lamella.layer.limits import MAX_NAME, MAX_PATH
 from lamella.layer.names import at
 
 _PATH_ONLY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,6 +25,8 @@ Lower = Callable[[str], Entry | None]
 LowerNames = Callable[[str], Iterable[str]]
 Make = Callable[[str, str], None]
 """Called with the real path of a directory and a name: makes the directory of that name, whatever stands there."""
+Stops = Callable[[str, bool], bool]
+"""Called with the real path of a directory, or of a link (True): whether the way ends there."""
 
 
 class RootDirectory:
@@ -83,11 +86,11 @@ class RootDirectory:
         """A descriptor of the real directory ``path`` that can be listed and changed; the caller closes it."""
         return os.open(".", _READABLE, dir_fd=self.descriptor(path))
 
-    def resolve(self, path: str, make: Make | None) -> str | None:
+    def resolve(self, path: str, make: Make | None, stops: Stops | None = None) -> str | None:
         """The real path of the directory ``path``, links followed inside the tree. What is missing, or is no
         directory, is made by ``make``. Without that nothing is touched: None means that neither the tree nor what
         lies below has such a directory. Raises ImageInvalid on a loop of links."""
-        if not path or path in self._open:
+        if not path or (path in self._open and stops is None):
             return path
         pending = path.split("/")[::-1]
         current, links = "", 0
@@ -97,7 +100,9 @@ class RootDirectory:
                 current = current.rpartition("/")[0]
             elif name not in ("", "."):
                 following = f"{current}/{name}" if current else name
-                target = None if following in self._open else self._step(current, name, following, make)
+                target = None if following in self._open else self._step(current, name, following, make, stops)
+                if target is None and stops is not None and stops(following, False):
+                    return None
                 if target is None:
                     current = following
                     continue
@@ -109,9 +114,13 @@ class RootDirectory:
                 if target.startswith("/"):
                     current = ""
                 pending.extend(target.split("/")[::-1])
+                if len(pending) > MAX_PATH:
+                    raise ImageInvalid("its links lead too deep for a file system", where=at(self._where, path))
+        if links and len(os.fsencode(current)) > MAX_PATH - MAX_NAME - 1:
+            raise ImageInvalid("its links lead too deep for a file system", where=at(self._where, path))
         return current
 
-    def _step(self, parent: str, name: str, path: str, make: Make | None) -> str | None:
+    def _step(self, parent: str, name: str, path: str, make: Make | None, stops: Stops | None) -> str | None:
         """None when ``path`` is a directory, a link's target, or "" when it is neither and is not to be made."""
         try:
             descriptor = self.descriptor(parent)
@@ -122,7 +131,7 @@ class RootDirectory:
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                     raise
             if modes.S_ISLNK(os.lstat(name, dir_fd=descriptor).st_mode):
-                return os.readlink(name, dir_fd=descriptor)
+                return "" if stops is not None and stops(path, True) else os.readlink(name, dir_fd=descriptor)
         except FileNotFoundError:
             below = self._lower(path)
             if below is not None and below.kind == SYMLINK:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from zlib import adler32
 
 from lamella.errors import ImageInvalid
+from lamella.layer.names import at
 
 BLOCK = 512
 #: two blocks of zeros end an archive
@@ -27,12 +28,11 @@ PAX_LOCAL, PAX_GLOBAL = b"x", b"g"
 GNU_LONG_NAME, GNU_LONG_LINK, GNU_SPARSE, GNU_VOLUME = b"L", b"K", b"S", b"V"
 
 XATTR = b"SCHILY.xattr."
-#: no extended header, long name or long link may be larger than this, in bytes
-MAX_EXTENDED = 1 << 20
 
 _NAME_FIELD, _PREFIX_FIELD = 100, 155
 _MAX_7, _MAX_11 = 8**7 - 1, 8**11 - 1
 _ADLER = 65521
+_NUMERIC = b"01234567 \0"
 _BLANKS = 8 * 0x20  # the checksum is taken with its own field blank
 
 
@@ -178,6 +178,7 @@ def decode_header(block: bytes, where: str) -> Header:
         name = block[345:500].split(b"\0", 1)[0] + b"/" + name
     kind = block[156:157]
     device = ustar and kind in (CHARACTER, BLOCK_SPECIAL)
+    where = at(where, name)
     mode, uid, gid, size, mtime = _numbers(block, where)
     return Header(
         name,
@@ -205,16 +206,20 @@ def _check_sum(block: bytes, where: str) -> None:
 
 
 def _check_sum_slowly(block: bytes, where: str) -> None:
-    stated = _number(block[148:156], where)
     rest = block[:148] + b"        " + block[156:]
     signed = sum(byte - 256 if byte > 127 else byte for byte in rest)  # some very old tars
-    if stated not in (sum(rest), signed):
-        raise ImageInvalid("a tar header's checksum does not match: damaged, or not a tar", where=where)
+    try:
+        if _number(block[148:156], where) in (sum(rest), signed):
+            return
+    except ImageInvalid:
+        pass
+    raise ImageInvalid("a tar header's checksum does not match: damaged, or not a tar", where=where)
 
 
 def _numbers(block: bytes, where: str) -> tuple[int, int, int, int, int]:
     """Mode, uid, gid, size and mtime. Most writers end each field by a NUL or a blank, which makes it quick."""
-    if (block[107] | block[115] | block[123] | block[135] | block[147]) & 0xDF == 0:
+    ended = (block[107] | block[115] | block[123] | block[135] | block[147]) & 0xDF == 0
+    if ended and not block[100:148].translate(None, _NUMERIC):  # int() takes signs and underscores too
         try:
             return (
                 int(block[100:107], 8),
@@ -244,6 +249,8 @@ def _number(field: bytes, where: str) -> int:
         return value & ~(0x80 << (bits - 8))
     digits = field.split(b"\0", 1)[0].strip(b" ")
     try:
+        if digits.strip(b"01234567"):
+            raise ValueError
         return int(digits, 8) if digits else 0
     except ValueError:
         raise ImageInvalid(f"a tar header holds {field!r} where a number should be", where=where) from None

@@ -7,16 +7,14 @@ import os
 import stat as modes
 from collections.abc import Callable
 
-from lamella.errors import ImageInvalid, NoPrivilege
-from lamella.filetree.entry import DIRECTORY, Entry, Xattrs
+from lamella.errors import NoPrivilege
+from lamella.filetree.entry import DIRECTORY, Entry
 from lamella.layer.changes import is_packed_xattr
-from lamella.layer.names import at, shown
+from lamella.layer.names import at
 from lamella.layer.rootdir import Lower, RootDirectory, remove_tree
 from lamella.layer.standin import MARK, is_device, mark_of
 from lamella.userns.ids import missing
 from lamella.userns.standing import SINGLE, current
-
-_HOSTILE_XATTRS = ("trusted.overlay.", "user.overlay.")
 
 
 class Target:
@@ -31,6 +29,8 @@ class Target:
         self.namespace = standing if privileged and standing.in_namespace else None
         #: told the real path of a directory that took the place of something else: nothing lower may show in it
         self.on_replaced: Callable[[str], None] = _nothing
+        #: told the real path of each directory that was made
+        self.on_made: Callable[[str], object] = _nothing
         self._where = where
         self._lower = lower
         #: of directories; set at the end, for their times would not last
@@ -69,12 +69,14 @@ class Target:
         real = join(parent, name)
         try:
             os.mkdir(name, 0o700, dir_fd=descriptor)
+            self.on_made(real)
         except FileExistsError:
             if modes.S_ISDIR(os.lstat(name, dir_fd=descriptor).st_mode):
                 self.touch(real)
                 return
             os.unlink(name, dir_fd=descriptor)
             os.mkdir(name, 0o700, dir_fd=descriptor)
+            self.on_made(real)
             self.on_replaced(real)
 
     def _make_implicit(self, parent: str, name: str) -> None:
@@ -207,14 +209,6 @@ class Target:
         for name in os.listxattr(descriptor):
             if name.startswith("user.") and is_packed_xattr(name):
                 os.removexattr(descriptor, name)
-
-    def check_xattrs(self, xattrs: Xattrs, path: str) -> None:
-        """Raises ImageInvalid for attributes that would steer overlayfs."""
-        for name, _ in xattrs:
-            if name.startswith(_HOSTILE_XATTRS):
-                raise ImageInvalid(
-                    f"has the attribute {shown(name)}, which steers overlayfs", where=at(self._where, path)
-                )
 
 
 def join(parent: str, name: str) -> str:

@@ -43,7 +43,7 @@ def write_toc(entries: Iterable[Entry], sink: BinaryIO) -> None:
 def read_toc(stream: BinaryIO, where: str = "table of contents") -> Iterator[Entry]:
     """The entries of a table of contents, in their order; bounded in memory. Raises StoreDamaged."""
     try:
-        lines = open_decompressed(stream, where, ahead=False)
+        lines = open_decompressed(stream, where, ahead=False, swelling=None)
         if lines.readline(len(_HEADER)) != _HEADER:
             raise StoreDamaged("not a table of contents of this version", where=where)
         while line := lines.readline(_LONGEST_LINE):

@@ -107,7 +107,7 @@ def _unpack(
 def _failure(error: OSError, where: str, path: str) -> LamellaError:
     place = at(where, path) if path else where
     reason = error.strerror or str(error)
-    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.EILSEQ):
+    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP, errno.EILSEQ, errno.EMLINK, errno.E2BIG):
         return ImageInvalid(f"cannot be unpacked ({reason})", where=place)
     if error.errno in (errno.EPERM, errno.EACCES):
         return NoPrivilege(f"cannot be unpacked ({reason})", where=place, hint="root, or a user namespace, is needed")
@@ -117,6 +117,7 @@ def _failure(error: OSError, where: str, path: str) -> LamellaError:
 class _Unpacker:
     def __init__(self, target: Target, hiding: OverlayHiding | ApplyHiding, where: str, digests: bool) -> None:
         self.target, self._hiding, self._where, self._digests = target, hiding, where, digests
+        self._left_out: set[str] = set()  # real paths of devices that only root could make, and of their other names
         hiding.start(target)
 
     def add(self, entry: Entry, content: BinaryIO | None) -> str:
@@ -128,8 +129,6 @@ class _Unpacker:
         if kind == kinds.OPAQUE:
             self._hiding.opaque(entry.path)
             return ""
-        if entry.xattrs:
-            self.target.check_xattrs(entry.xattrs, entry.path)
         if not entry.path:
             self.target.set_attributes("", entry)
             return ""
@@ -172,7 +171,8 @@ class _Unpacker:
     def _hard_link(self, entry: Entry, parent: str, name: str) -> None:
         folder, _, link = entry.link.rpartition("/")
         missing = ImageInvalid(
-            f"is a hard link to {shown(entry.link)}, which the layer does not hold", where=at(self._where, entry.path)
+            f"is a hard link to {shown(entry.link)}, which the layer does not hold before it",
+            where=at(self._where, entry.path),
         )
         tree = self.target.tree
         source = tree.resolve(folder, None) if link else None
@@ -182,8 +182,12 @@ class _Unpacker:
         try:
             status = os.lstat(link, dir_fd=tree.descriptor(source))
         except FileNotFoundError:
-            raise missing from None
-        if modes.S_ISDIR(status.st_mode) or source_real.startswith(real + "/"):
+            if source_real not in self._left_out:
+                raise missing from None
+            self.target.clear(parent, name)
+            self._left_out.add(real)
+            return
+        if modes.S_ISDIR(status.st_mode) or source_real.startswith(real + "/") or not self._hiding.holds(source_real):
             raise missing
         if source_real == real:
             return
@@ -203,6 +207,7 @@ class _Unpacker:
         elif entry.kind == kinds.FIFO or privileged:
             os.mknod(name, _DEVICE_MODES[entry.kind] | 0o600, os.makedev(entry.major, entry.minor), dir_fd=folder)
         else:
+            self._left_out.add(join(parent, name))
             return
         self.target.own_special(folder, name, entry)
         if entry.kind != kinds.SYMLINK:

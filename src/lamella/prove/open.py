@@ -26,7 +26,12 @@ def read_contents(image: Image, blobs: BlobSource, store: Store) -> Contents:
 
 def side_of(image: Image, contents: Sequence[Sequence[Entry]], name: str) -> Side:
     """Merges the layers. Raises ImageInvalid for layers that make no file system."""
-    return Side(name, merge_layers(contents), image.config)
+    return Side(name, merge_layers(contents, layer_names(image)), image.config)
+
+
+def layer_names(image: Image) -> list[str]:
+    """How errors call the layers: by the digests of their blobs."""
+    return [str(layer.blob.digest) for layer in image.layers]
 
 
 def open_side(image: Image, store: Store, name: str) -> Side:

@@ -28,8 +28,9 @@ class Address(NamedTuple):
         return self.insecure or is_loopback(self.host)
 
     def plain_allowed(self, host: str) -> bool:
-        """Whether the registry may lead us to plain HTTP at ``host``, with or without credentials."""
-        return is_loopback(host) or self._careless(host)
+        """Whether the registry may lead us to plain HTTP at ``host``, with or without credentials: on this machine only
+        one that is on it, too."""
+        return (is_loopback(host) and is_loopback(self.host)) or self._careless(host)
 
     def verifies(self, host: str) -> bool:
         """Whether the certificate of ``host`` has to be a trusted one: itself, or where the registry leads us to."""

@@ -176,7 +176,8 @@ class Authenticator:
 
         try:
             body = response.read(_LIMIT, decode_content=False)
-            response.release_conn()
+            if len(body) == _LIMIT:
+                response.close()
         except (HTTPError, OSError) as error:
             response.close()
             raise broke_off(where, error) from None

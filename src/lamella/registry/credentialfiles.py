@@ -20,6 +20,8 @@ from lamella.registry.address import HUB
 #: Docker Hub's key
 HUB_KEY = "https://index.docker.io/v1/"
 _HUB_NAMES = ("index.docker.io", "registry-1.docker.io", "docker.io")
+#: the code of the error about a file that is not for this user
+UNREADABLE = "credentials-unreadable"
 _LIMIT = 4 << 20  # bytes
 
 
@@ -131,7 +133,7 @@ def read_credential_file(path: str) -> CredentialFile:
     except (FileNotFoundError, NotADirectoryError):
         return CredentialFile(path, {})
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=path) from None
+        raise InputError(f"cannot be read: {error.strerror}", where=path, code=UNREADABLE) from None
     try:
         data = json.loads(content) if content.strip() else {}
     except (ValueError, RecursionError) as error:
@@ -147,7 +149,7 @@ def read_credential_file(path: str) -> CredentialFile:
 def write_credential_file(file: CredentialFile) -> None:
     """Whole or not at all, for its owner alone; where it is a link, what it leads to. Raises MachineError."""
     path = os.path.realpath(file.path)
-    temporary = f"{path}.{os.getpid()}.new"
+    temporary = f"{path}.{os.urandom(6).hex()}.new"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

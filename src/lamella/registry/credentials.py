@@ -17,6 +17,7 @@ from lamella.errors import InputError
 from lamella.events import Emit, Note
 from lamella.registry.conffiles import home, user_folder
 from lamella.registry.credentialfiles import (
+    UNREADABLE,
     CredentialFile,
     Credentials,
     entry_of,
@@ -48,7 +49,13 @@ def find_credentials(
     if authfile and not os.path.exists(authfile):
         raise InputError("there is no such file", where=authfile, hint="--authfile names the file with the credentials")
     for path in files:
-        file = read_credential_file(path)
+        try:
+            file = read_credential_file(path)
+        except InputError as error:
+            if error.code != UNREADABLE or len(files) == 1:
+                raise
+            emit(Note("warning", f"{error.message}: going on without it", path))  # as one that root's docker has made
+            continue
         helper = file.helper(domain)
         found = _of_helper(helper, domain, path, emit) if helper else None
         found = found or file.credentials(name)

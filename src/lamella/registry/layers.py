@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from lamella.errors import ImageInvalid, Interrupted
+from lamella.errors import ImageInvalid, Interrupted, NoSpace
 from lamella.events import BlobMoved, Emit
+from lamella.layer import limits
 from lamella.layer.packed import PackedLayer
-from lamella.layer.verified import Passed, Swelling, open_layer
+from lamella.layer.verified import Passed, open_layer
 from lamella.oci.digest import ChainID, Digest, chain_ids
 from lamella.oci.image import Image, LayerRef
 from lamella.registry.arriving import Abandoned, Arriving
@@ -25,13 +27,14 @@ from lamella.store.store import Store
 if TYPE_CHECKING:
     from lamella.filetree.entry import Entry
     from lamella.oci.descriptor import Descriptor
+    from lamella.store.partials import State
 
 #: layers that arrive at the same time
 PARALLEL = 4
 #: how much a layer may grow when it is decompressed
-SWELLING = Swelling()
+SWELLING = limits.SWELLING
 _INDEXING = 2  # threads, where nothing is unpacked
-OpenBlob = Callable[["Descriptor"], BinaryIO]
+OpenBlob = Callable[["Descriptor", int, "State | None"], BinaryIO]
 
 
 class Came(NamedTuple):
@@ -81,6 +84,10 @@ class LayersIn:
             jobs += [lambda: self._index_from(todo)] * min(_INDEXING, len(todo))
         try:
             Together(self._stop, self._let_go).run([lambda job=job: _quietly(job) for job in jobs])  # type: ignore[misc]
+        except (ImageInvalid, NoSpace):
+            for arriving in self._arriving.values():
+                self._store.partials.forget(arriving.blob)  # its beginning may be what is wrong, and takes up room
+            raise
         finally:
             for arriving in self._arriving.values():
                 arriving.close()
@@ -122,8 +129,8 @@ class LayersIn:
                     raise Interrupted("the transfer was cancelled")
                 self._emit(BlobMoved(blob.digest, "downloading", size, blob.size))
 
-            arriving.fetch(lambda blob=blob: self._open_blob(blob), self._store.blobs, grown)  # type: ignore[misc]
-            self._count(Came(bytes=blob.size, blobs=1))
+            came = arriving.fetch(partial(self._open_blob, blob), self._store, grown)
+            self._count(Came(bytes=came, blobs=1, spared=blob.size - came))
             if self._snapshotter is None:
                 self._emit(BlobMoved(blob.digest, "done", blob.size, blob.size))
 
@@ -164,10 +171,9 @@ class LayersIn:
             layers.record(PackedLayer(ref.diff_id, ref.blob, passed.size, entries))
 
         where = str(ref.blob.digest)
-        ratio, free = SWELLING
         with (
             self._open(ref) as stream,
-            open_layer(stream, ref.diff_id, where, ratio=ratio, free=free, passed=passed) as tar,
+            open_layer(stream, ref.diff_id, where, swelling=SWELLING, passed=passed) as tar,
         ):
             snapshot = self._snapshotter.unpack(parent, tar, chain, where, told if unknown else None)
         if not unknown:
@@ -205,10 +211,9 @@ class LayersIn:
         layers.record(PackedLayer(ref.diff_id, ref.blob, index.uncompressed, index.entries))
 
     def _verify(self, ref: LayerRef) -> None:
-        ratio, free = SWELLING
         with (
             self._open(ref) as stream,
-            open_layer(stream, ref.diff_id, str(ref.blob.digest), ratio=ratio, free=free) as tar,
+            open_layer(stream, ref.diff_id, str(ref.blob.digest), swelling=SWELLING) as tar,
         ):
             while tar.read(1 << 20):
                 pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lamella.errors import NotFound
@@ -43,8 +44,9 @@ class Pulled(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """One pull's tools. ``stop`` ends it from outside; it is set on the first error. With a ``snapshotter`` the layers
-    of the image for ``platform`` (None: this machine's) are unpacked while they come."""
+    """One pull's tools. ``stop`` ends it from outside; it is set on the first error. The layers of the image for
+    ``platform`` (None: this machine's) are unpacked while they come into what ``unpacker`` gives; it is called in the
+    calling thread, after the registry has answered and before threads are started."""
 
     repository: Repository
     reference: Reference
@@ -52,7 +54,7 @@ class Pull(NamedTuple):
     stop: threading.Event
     platform: Platform | None = None
     all_platforms: bool = False
-    snapshotter: Snapshotter | None = None
+    unpacker: Callable[[], Snapshotter | None] = lambda: None
     emit: Emit = ignore
 
     @property
@@ -73,7 +75,7 @@ def pull(job: Pull) -> Pulled:
     current = _current(job)
     if current is not None:
         digest, stored = current
-        came, changed = _bring(job, stored.image, job.snapshotter), False
+        came, changed = _bring(job, stored.image, job.unpacker()), False
     else:
         digest, came = _fetch(job)
         stored, changed = job.store.images.resolve(job.name, job.platform), True
@@ -118,7 +120,7 @@ def _fetch(job: Pull) -> tuple[Digest, Came]:
     image = fetch_config(job.repository, remote.manifest)
     _warn_of_platform(job, image)
     fitted = _with_own_blobs(job, remote, image)
-    came = _bring(job, fitted, job.snapshotter) + _spared(image, fitted)
+    came = _bring(job, fitted, job.unpacker()) + _spared(image, fitted)
     if remote.many is None:
         stored = images.put(fitted.manifest.raw, fitted.config.raw, (job.name,))
         here = stored.descriptor.digest

@@ -74,6 +74,7 @@ class OCIRunner:
         is left of it. ``last_words`` gives the last that was written to the third of them.
 
         Raises MachineError where the runtime cannot be started."""
+        threading.Thread(target=warm_up, args=(self._groups,), name="warm up", daemon=True).start()
         with self._folder.bundle() as (container, folder, own):
             stubs = Stubs(sandbox.rootfs)
             try:

@@ -14,7 +14,7 @@ from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
 from lamella.layer.standin import MARK, read_mark
 from lamella.oci.digest import ChainID
-from lamella.snapshot.lower import LowerTree
+from lamella.snapshot.lower import LowerTree, merged_names
 from lamella.snapshot.marks import Marks, marks_for
 from lamella.snapshot.overlaymount import OverlayMounts
 from lamella.snapshot.protocol import Snapshot, Told, Workspace
@@ -85,6 +85,7 @@ class OverlaySnapshotter:
                 where,
                 whiteouts="overlay",
                 lower=LowerTree(below, self._marks) if below else None,
+                lower_names=lambda _: merged_names(tuple(below)),
                 privileged=True,
                 digests=told is not None,
             )

@@ -17,7 +17,7 @@ def unpack_blob(
         blobs.open_blob(layer.blob) as stream,
         open_decompressed(stream, where=layer.blob.digest) as tar,
     ):
-        return snapshotter.unpack(below, tar, chain, layer.diff_id)
+        return snapshotter.unpack(below, tar, chain, str(layer.blob.digest))
 
 
 def unpack_image(snapshotter: Snapshotter, image: Image, blobs: BlobSource, where: str) -> Snapshot | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from lamella.errors import ImageInvalid, LamellaError, NoSpace
+from lamella.layer.limits import MAX_LAYERS
 from lamella.oci import mediatype
 from lamella.oci.config import parse_config
 from lamella.oci.descriptor import Descriptor, descriptor_from_json
@@ -263,7 +264,12 @@ class Mirror:
 
 
 def check_layer_count(image: Image) -> None:
-    """Raises ImageInvalid where manifest and config disagree on the number of layers."""
+    """Raises ImageInvalid where manifest and config disagree on the number of layers, or it is absurd."""
+    if len(image.config.diff_ids) > MAX_LAYERS:
+        raise ImageInvalid(
+            f"it has {len(image.config.diff_ids)} layers, more than the {MAX_LAYERS} that anything can run",
+            where=str(image.manifest.digest),
+        )
     if len(image.config.diff_ids) != len(image.manifest.layers):
         raise ImageInvalid(
             f"the config names {len(image.config.diff_ids)} layers, the manifest {len(image.manifest.layers)}",

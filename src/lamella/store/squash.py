@@ -26,7 +26,8 @@ def squash(store: Store, image: Image, first: int, last: int, *, clamp_mtime: in
         )
     for layer in layers[: last + 1]:
         store.layers.ensure_toc(layer)
-    below = merge_layers(list(store.layers.toc(layer.diff_id)) for layer in layers[:first])
+    names = [str(layer.blob.digest) for layer in layers[:first]]
+    below = merge_layers((list(store.layers.toc(layer.diff_id)) for layer in layers[:first]), names)
     parts = [Part(list(store.layers.toc(layer.diff_id))) for layer in layers[first : last + 1]]
     joined = regroup(below, parts)
     made = [

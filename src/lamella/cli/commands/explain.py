@@ -51,6 +51,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
 def _explain_image(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.view.image import stack_of, view_image
     from lamella.insight.waste import measure_waste
+    from lamella.prove.open import layer_names
 
     for flag in ("--target", "--build-arg", "--build-context", "--dialect"):
         if getattr(args, flag.removeprefix("--").replace("-", "_")):
@@ -69,7 +70,7 @@ def _explain_image(args: argparse.Namespace, session: Session) -> int:
             where=args.what,
             hint="name the Dockerfile with -f; `lamella image ls` shows the images",
         ) from None
-    _print(args, stack_of(viewed, store), measure_waste(viewed.contents), session)
+    _print(args, stack_of(viewed, store), measure_waste(viewed.contents, layer_names(viewed.image)), session)
     return 0
 
 

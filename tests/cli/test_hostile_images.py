@@ -1,0 +1,181 @@
+"""Images with hostile layers by the commands: refused, with a message that names layer and path, or neutralised alike
+for explain, prove, both kinds of snapshots and as the base of a build. Every case by the roads below the commands is in
+tests/layer/test_hostile_corpus.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile import Case, cases, lower_layer
+from lyingtar import END, member
+from treeview import difference
+
+from lamella.filetree.entry import FILE, Entry
+from lamella.layer.changes import walk_tree
+from lamella.layer.compression import open_decompressed
+from lamella.oci.digest import chain_id
+from lamella.prove.open import read_contents
+from lamella.prove.open import side_of as merged_side
+from lamella.snapshot.select import open_snapshotter
+from lamella.store.store import Store
+
+Lamella = Callable[..., Any]
+CASES = cases()
+REFUSED = [name for name, case in CASES.items() if case.refused]
+HARMLESS = [name for name, case in CASES.items() if not case.refused][::3]
+#: what no single layer shows: it is found when the layers are put together
+LATER = {name for name in REFUSED if "symbolic links" in CASES[name].says or "too deep" in CASES[name].says} | {
+    name for name in REFUSED if CASES[name].says == "hard link"
+}
+
+
+def archive(layers: list[bytes]) -> bytes:
+    """As ``docker save`` wrote it before it wrote OCI layouts."""
+    digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+        }
+    ).encode()
+    names = [f"{number}.tar" for number in range(len(layers))]
+    listing = json.dumps([{"Config": "config.json", "RepoTags": ["hostile:1"], "Layers": names}]).encode()
+    files = {"config.json": config, "manifest.json": listing, **dict(zip(names, layers, strict=True))}
+    return b"".join(member(name, data) for name, data in files.items()) + END
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Iterator[Path]:
+    """A folder that must not change, beside the store."""
+    folder = tmp_path / "canary"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "file").write_bytes(b"as it was")
+    before = _stats(folder), sorted(os.listdir("/"))
+    yield folder
+    assert (_stats(folder), sorted(os.listdir("/"))) == before
+    assert set(os.listdir(tmp_path)) <= {"canary", "store", "hostile.tar", "Dockerfile", "x", "lower.tar"}
+
+
+def _stats(folder: Path) -> list[object]:
+    found = []
+    for path in (folder, *sorted(folder.rglob("*"))):
+        about = path.lstat()
+        found.append((path, about.st_mode, about.st_nlink, about.st_mtime_ns, about.st_ctime_ns))
+    return found
+
+
+@pytest.mark.parametrize("first", range(0, len(REFUSED), 20))
+def test_refused(first: int, lamella: Lamella, canary: Path, tmp_path: Path, store_root: Path) -> None:
+    """Twenty at a time: most of the time goes into a new store."""
+    for name in REFUSED[first : first + 20]:
+        case = CASES[name]
+        raw = case.layer(str(canary))
+        (tmp_path / "hostile.tar").write_bytes(archive([lower_layer(), raw]))
+        done = lamella("load", "-i", str(tmp_path / "hostile.tar"))
+        if done.code == 0:
+            assert name in LATER, name
+            digest = lamella("inspect", "hostile:1").json[0]["Manifest"]["Layers"][1]["digest"]
+            for words in (
+                ("explain", "hostile:1"),
+                ("prove", "hostile:1", "hostile:1"),
+                ("diff", "hostile:1", "hostile:1"),
+            ):
+                check_refusal(lamella(*words), case, digest, (name, words))
+            (tmp_path / "Dockerfile").write_text("FROM hostile:1\nCOPY x /x\n")
+            (tmp_path / "x").write_text("x")
+            check_refusal(lamella("build", str(tmp_path)), case, digest, (name, "build"))
+            assert lamella("rmi", "hostile:1").code == 0
+        else:
+            check_refusal(done, case, "sha256:" + hashlib.sha256(raw).hexdigest(), (name, "load"))
+            assert lamella("images", "-q").out == "", name
+        assert os.listdir(store_root / "lamella" / "tmp") == []
+    assert lamella("image", "verify").code == 0
+
+
+def check_refusal(done: Any, case: Case, digest: str, what: object) -> None:
+    assert (done.code, done.out) == (2, ""), what
+    _, found, message = done.err.rpartition("error: ")
+    assert found, what
+    assert digest in message, (what, message)
+    assert case.path.strip(": ") in message, (what, message)
+    assert case.says in message, (what, message)
+    assert all(line.isprintable() for line in done.err.splitlines()), what
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("first", range(0, len(HARMLESS), 15))
+def test_neutralised(first: int, lamella: Lamella, canary: Path, tmp_path: Path, store_root: Path) -> None:
+    (tmp_path / "lower.tar").write_bytes(archive([lower_layer()]))
+    assert lamella("load", "-i", str(tmp_path / "lower.tar")).code == 0
+    with Store.open(str(store_root)) as store:
+        lower = tree_of(store)
+    for name in HARMLESS[first : first + 15]:
+        case = CASES[name]
+        raw = case.layer(str(canary))
+        (tmp_path / "hostile.tar").write_bytes(archive([lower_layer(), raw]))
+        assert lamella("load", "-i", str(tmp_path / "hostile.tar")).code == 0, name
+        explained = lamella("explain", "--format", "json", "hostile:1")
+        assert (explained.code, explained.json["layers"]["total"]) == (0, 2), (name, explained.err)
+        assert lamella("explain", "hostile:1").out.replace("\n", "").isprintable(), name
+        proven = lamella("prove", "hostile:1", f"docker-archive:{tmp_path}/hostile.tar")
+        assert (proven.code, proven.err) == (0, ""), name
+        (tmp_path / "Dockerfile").write_text("FROM hostile:1\nCOPY x /etc/added/x\n")
+        (tmp_path / "x").write_text("x")
+        built = lamella("build", "-t", "built:1", str(tmp_path))
+        assert built.code == 0, (name, built.err)
+        with Store.open(str(store_root)) as store:
+            assert difference(lower, tree_of(store), str(canary)) == case.tree, name
+            for backend in ("overlay", "copy"):
+                check_snapshots(store, backend, lower, name, str(canary))
+    assert lamella("image", "verify").code == 0
+
+
+def tree_of(store: Store, name: str = "hostile:1") -> dict[str, Entry]:
+    image = store.images.resolve(name).image
+    return dict(merged_side(image, read_contents(image, store.blobs, store), name).tree)
+
+
+def check_snapshots(store: Store, backend: str, lower: dict[str, Entry], name: str, canary: str) -> None:
+    """Of the built image: its last layer is unpacked over what the hostile one left."""
+    case, image = CASES[name], store.images.resolve("built:1").image
+    snapshotter = open_snapshotter(f"{store.root}/lamella/snapshots", backend)
+    try:
+        snapshot, chain, chains = None, None, []
+        for layer in image.layers:
+            chain = chain_id(chain, layer.diff_id)
+            chains.append(chain)
+            with store.blobs.open_blob(layer.blob) as stream, open_decompressed(stream) as tar:
+                snapshot = snapshotter.find(chain) or snapshotter.unpack(snapshot, tar, chain, str(layer.blob.digest))
+            if len(chains) == 2:
+                with snapshotter.view(snapshot) as root:
+                    assert difference(lower, seen(root), canary) == case.tree, (name, backend)
+        with snapshotter.view(snapshot) as root:
+            assert Path(root, "etc/added/x").exists() or "etc" in (case.tree or {}), name
+        for chain in reversed(chains[1:]):
+            snapshotter.remove(chain)
+    finally:
+        snapshotter.close()
+
+
+def seen(folder: str) -> dict[str, Entry]:
+    found = {}
+    for entry, host_path, *_ in walk_tree(folder):
+        digest = ""
+        if entry.kind == FILE and host_path is not None:
+            digest = hashlib.sha256(Path(host_path).read_bytes()).hexdigest()
+        found[entry.path] = entry._replace(mtime=0, digest=digest)
+    return found
+
+
+def test_more_layers_than_anything_can_run(lamella: Lamella, tmp_path: Path) -> None:
+    (tmp_path / "many.tar").write_bytes(archive([END] * 600))
+    done = lamella("load", "-i", str(tmp_path / "many.tar"))
+    assert done.code == 2
+    assert "600 layers" in done.err
