@@ -302,6 +302,7 @@ def test_a_wrong_platform_is_said(registry: Registry, add_image: AddImage, store
     heard = Heard()
     assert pull_from(registry, "arm-only:1", other, heard).image.platform == ARM
     assert heard.notes() == [f"{registry.host}/arm-only:1 is for linux/arm64, not for linux/amd64"]
+    assert not pull_from(registry, "arm-only:1", other).changed
 
 
 # --- digests and compressions ----------------------------------------------------------------------------------------
@@ -346,6 +347,17 @@ def test_compression_on_the_way_out(
     monkeypatch.undo()
     forced = push_to(registry, "zstd:4", pulled.image, other, compression=Compression("zstd", 19, force=True))
     assert forced.digest != first.digest
+
+
+def test_what_is_compressed_again_is_what_the_config_says(
+    registry: Registry, add_image: AddImage, store: Store, leftovers: Callable[[], list[str]]
+) -> None:
+    right, wrong = add_image("a:1", {"a": noise(23)}).image, add_image("b:1", {"a": noise(24)}).image
+    forged = Image(make_manifest(right.manifest.config, wrong.manifest.layers), right.config)
+    with pytest.raises(ImageInvalid, match="diff ID"):
+        push_to(registry, "forged:1", forged, store, compression=Compression("zstd"))
+    assert repository(registry, "forged:1").head_manifest("1") is None
+    assert leftovers() == []
 
 
 def test_plain_tars_are_compressed(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
@@ -409,6 +421,23 @@ def test_a_cut_pull_keeps_what_came_whole(
     pull_from(registry, "cut:1", other, heard)
     assert (heard.total.blobs, heard.total.present) == (1, 1)
     is_well(other)
+
+
+@pytest.mark.parametrize("what", ["manifest", "config", "layer"])
+def test_what_was_lost_here_is_fetched_again(
+    registry: Registry, add_image: AddImage, store: Store, other: Store, what: str
+) -> None:
+    image = add_image("a:1", {"a": noise(42)}, {"b": b"b"}).image
+    push_to(registry, f"again-{what}:1", image, store)
+    pull_from(registry, f"again-{what}:1", other)
+    lost = {"manifest": image.manifest.descriptor, "config": image.manifest.config, "layer": image.manifest.layers[0]}
+    other.blobs.remove(lost[what].digest)
+    other.close()
+    with Store.open(other.root) as opened:
+        assert not verify(opened).ok
+        pull_from(registry, f"again-{what}:1", opened)
+        is_well(opened)
+        assert opened.images.resolve(f"{registry.host}/again-{what}:1").image == image
 
 
 @pytest.mark.parametrize("spoilt", [False, True])
