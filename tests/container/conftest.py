@@ -127,7 +127,9 @@ class Containers:
             "leases": os.listdir(own / "leases"),
             "temporary": os.listdir(own / "tmp"),
         }
-        groups = [str(path) for group in self.groups for path in Path("/sys/fs/cgroup").rglob(group)]
+        # Others make and remove groups meanwhile, which os.walk passes over.
+        every = [(folder, names) for folder, names, _ in os.walk("/sys/fs/cgroup")]
+        groups = [f"{folder}/{name}" for folder, names in every for name in names if name in self.groups]
         found = {**folders, "processes": self.processes(), "mounts": mounts, "groups": groups}
         return {what: names for what, names in found.items() if names}
 
