@@ -20,7 +20,7 @@ from lamella.runtime.listen import bind_ports
 from lamella.runtime.netns import ContainerNetwork
 from lamella.runtime.ports import parse_ports
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 T = TypeVar("T")
 Open = Callable[..., ContainerNetwork]
@@ -371,6 +371,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.root
 @pytest.mark.peer
 def test_a_kill_leaves_nothing(require: Callable[[str], str]) -> None:
     helper = require("slirp4netns")
