@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lamella.runtime.network import machine_resolver, own_resolver
+
 pytestmark = pytest.mark.containers
 
 #: answers each line by itself, for as many as come
@@ -99,9 +101,12 @@ def test_words_that_are_no_ports(containers: Any) -> None:
 
 
 def test_names_inside(containers: Any) -> None:
-    script = "cat /etc/hosts /proc/net/dev /proc/sys/net/ipv4/ip_unprivileged_port_start"
+    script = "cat /etc/resolv.conf /etc/hosts /proc/net/dev /proc/sys/net/ipv4/ip_unprivileged_port_start"
     done = containers.call("run", "--rm", "--hostname", "web", "alpine:3.20", "sh", "-c", script)
     assert done.returncode == 0
+    nameserver = None if "reaches nothing outside" in done.stderr else "10.0.2.3"
+    resolver = own_resolver(machine_resolver(), nameserver).decode()
+    assert done.stdout.startswith(resolver)
     assert "10.0.2.100\tweb\n" in done.stdout
     assert "eth0" not in done.stdout
     assert done.stdout.endswith("\n0\n")
