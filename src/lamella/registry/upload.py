@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from lamella.errors import ImageInvalid, Interrupted, RegistryError
 from lamella.oci.descriptor import Descriptor
-from lamella.registry.answers import read_words
+from lamella.registry.answers import number_of
 from lamella.registry.failure import Failed
 from lamella.registry.retry import Backoff
 from lamella.registry.server import Request, Server
@@ -128,7 +128,7 @@ class Upload:
 
     def _follow(self, response: BaseHTTPResponse, url: str) -> None:
         """The next request goes where this answer says."""
-        read_words(response)
+        self._server.drain(response)
         location = response.headers.get("Location")
         if location:
             self._location = self._server.absolute(location, base=self._server.absolute(url))
@@ -183,7 +183,7 @@ class Upload:
             request = request._replace(body=lambda: self._pieces(start, count), size=count)
         response = self._server.ask(request)
         said = response.headers.get("Docker-Content-Digest", "")
-        read_words(response)
+        self._server.drain(response)
         digest = self._descriptor.digest
         if said.startswith(f"{digest.algorithm}:") and said != digest:
             raise RegistryError(f"the registry stored the blob as {said[:200]}", where=self._where)
@@ -193,7 +193,7 @@ class Upload:
         """What was cut may have been the answer alone."""
         url = f"/v2/{self._repository}/blobs/{self._descriptor.digest}"
         response = self._server.ask(self._request("HEAD", url, "show a blob", (200, 404)))
-        read_words(response)
+        self._server.drain(response)
         return response.status == 200
 
     def _pieces(self, start: int, count: int) -> Iterator[bytes]:
@@ -227,5 +227,5 @@ def _seek(stream: BinaryIO, offset: int) -> None:
 
 def _received(response: BaseHTTPResponse) -> int:
     """Bytes that the registry has. ``Range: 0-0`` is said of one byte and of none: then it is none that is meant."""
-    last = response.headers.get("Range", "").removeprefix("bytes=").partition("-")[2]
-    return int(last) + 1 if last.isascii() and last.isdigit() and int(last) else 0
+    last = number_of(response.headers.get("Range", "").removeprefix("bytes=").partition("-")[2])
+    return last + 1 if last else 0
