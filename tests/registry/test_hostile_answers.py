@@ -1,5 +1,5 @@
-"""A registry that means harm, or is broken beyond reason: numbers, addresses and words of its headers, answers that never
-end. Each is one clear error, or is passed by; none leads to another machine."""
+"""A registry that means harm, or is broken beyond reason: numbers, addresses and words of its headers, answers that
+never end. Each is one clear error, or is passed by; none leads to another machine."""
 
 from __future__ import annotations
 

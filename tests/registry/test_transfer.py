@@ -15,7 +15,7 @@ from clients import HASTY, blob, opener
 from registries import Asked, Registry
 from stores import AddImage
 
-from lamella.errors import ImageInvalid, LamellaError, NotFound, NotSupported
+from lamella.errors import ImageInvalid, LamellaError, NotFound, NotSupported, StoreDamaged
 from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.limits import Swelling
 from lamella.oci import mediatype
@@ -182,15 +182,15 @@ def test_another_repository_of_the_registry_gives_its_blobs(
     registry: Registry, add_image: AddImage, store: Store, other: Store
 ) -> None:
     image = add_image("a:1", {"a": noise(6)}, {"b": noise(7)})
-    push_to(registry, "mount/from:1", image.image, store)
+    push_to(registry, "mounts/from:1", image.image, store)
     heard = Heard()
-    push_to(registry, "mount/to:1", image.image, store, heard)
-    lines = asked(registry, "mount/to")
+    push_to(registry, "mounts/to:1", image.image, store, heard)
+    lines = asked(registry, "mounts/to")
     assert sent(lines) == 0 and not [one for one in lines if one.method == "PATCH"]
     assert sum("mount=" in one.path and one.status == 201 for one in lines) == 3
     assert (heard.total.blobs, heard.total.mounted, heard.total.spared > 100_000) == (0, 3, True)
     # One that was pulled is mounted too.
-    pull_from(registry, "mount/to:1", other)
+    pull_from(registry, "mounts/to:1", other)
     push_to(registry, "mount/third:1", image.image, other, heard)
     assert heard.total.mounted == 3 and sent(asked(registry, "mount/third")) == 0
 
@@ -576,6 +576,18 @@ def test_a_push_of_what_is_missing_here_changes_no_tag(
     with pytest.raises(NotFound):
         push_to(registry, "missing:1", image, store, compression=Compression("zstd"))
     assert leftovers() == []
+
+
+def test_a_push_of_what_is_damaged_here(registry: Registry, add_image: AddImage, store: Store) -> None:
+    """The store is to blame, which is found out before the registry has all of it."""
+    image = add_image("a:1", {"a": noise(39)}).image
+    path = Path(store.blobs.path_of(image.manifest.layers[0].digest))
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreDamaged):
+        push_to(registry, "damaged:1", image, store)
+    assert repository(registry, "damaged:1").head_manifest("1") is None
 
 
 def test_diff_ids_are_typed() -> None:

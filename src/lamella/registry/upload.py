@@ -61,10 +61,18 @@ class Upload:
         self._restarts = 0
         self._committing = self._unsure = False
         self._said: int | None = None
+        #: where the blob is read on for the next chunk; most blobs cannot be read from their middle
+        self._kept: tuple[int, BinaryIO] | None = None
 
     def run(self) -> None:
         """Raises RegistryError and the like after the last try, and what ``open_stream`` raises."""
-        backoff = self._server.backoff()
+        try:
+            self._run(self._server.backoff())
+        finally:
+            if self._kept is not None:
+                self._kept[1].close()
+
+    def _run(self, backoff: Backoff) -> None:
         while True:
             try:
                 if self._committing and self._is_there():
@@ -197,21 +205,41 @@ class Upload:
         return response.status == 200
 
     def _pieces(self, start: int, count: int) -> Iterator[bytes]:
-        with self._open_stream() as stream:
-            _seek(stream, start)
-            left = count
-            while left:
+        stream = self._opened(start)
+        done, end, where = start, start + count, str(self._descriptor.digest)
+        try:
+            while done < end:
                 if self._server.cancelled():
                     raise Interrupted("the upload was cancelled")
-                try:
-                    data = stream.read(min(_PIECE, left))
-                except OSError as error:  # else it would look like the registry's
-                    raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
+                data = self._read(stream, min(_PIECE, end - done))
                 if not data:
-                    raise ImageInvalid(f"the blob ends {left} bytes early", where=str(self._descriptor.digest))
+                    raise ImageInvalid(f"the blob ends {end - done} bytes early", where=where)
+                done += len(data)
+                # A blob that is damaged here says so at its end, and before the registry has all of it.
+                if done == self._descriptor.size and self._read(stream, 1):
+                    raise ImageInvalid(f"the blob is longer than {done} bytes", where=where)
                 yield data
-                left -= len(data)
-                self._progress(start + count - left)
+                self._progress(done)
+            self._kept = (done, stream)
+        except BaseException:
+            stream.close()
+            raise
+
+    def _opened(self, start: int) -> BinaryIO:
+        kept, self._kept = self._kept, None  # who gave up a try may still be reading: nobody shares a stream
+        if kept is not None:
+            if kept[0] == start:
+                return kept[1]
+            kept[1].close()
+        stream = self._open_stream()
+        _seek(stream, start)
+        return stream
+
+    def _read(self, stream: BinaryIO, size: int) -> bytes:
+        try:
+            return stream.read(size)
+        except OSError as error:  # else it would look like the registry's
+            raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
 
 
 def _seek(stream: BinaryIO, offset: int) -> None:
