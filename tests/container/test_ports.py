@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -92,6 +93,21 @@ def test_a_port_in_use(containers: Any) -> None:
     # The name is free again, and so is the port.
     serve(containers, "late", "-p", f"{port}:8080")
     assert ask(port, b"now") == b"now"
+
+
+def test_many_connections_need_no_more_than_the_hard_limit(containers: Any) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+    flags = ("-d", "--name", "many", "-p", "127.0.0.1::8080")
+    assert containers.call("run", *flags, "alpine:3.20", *ECHO, preexec_fn=limited).returncode == 0
+    found = containers.one("many")
+    monitor = containers.state(found["id"])["monitor"]
+    clients = [socket.create_connection(("127.0.0.1", found["ports"][0]["host"]), timeout=10) for _ in range(60)]
+    containers.until(lambda: len(os.listdir(f"/proc/{monitor}/fd")) > 120)
+    for client in clients:
+        client.close()
+    assert containers.ok("exec", "many", "sh", "-c", "ulimit -Sn") == "64\n"
 
 
 def test_words_that_are_no_ports(containers: Any) -> None:

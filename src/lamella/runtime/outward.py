@@ -126,7 +126,10 @@ class Outward:
     def kill(self) -> None:
         """It goes, and nobody waits for that yet."""
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
+            try:
+                os.kill(self._pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def close(self) -> None:
         self.kill()
