@@ -116,12 +116,16 @@ def test_other_destinations(app: Shell, registry: Registry) -> None:
     app.ok("push", "-q", "docker-archive:b.tar", f"{name}-again")
     app.ok("save", "-o", "c.tar", f"docker://{name}-again")
     assert "same state" in app.ok("prove", "docker-archive:c.tar", "app")
+    before = len(registry.asked("e2e/elsewhere/blobs"))
     explained = app.json("explain", "--format", "json", f"docker://{name}")
     assert (explained["layers"]["total"], explained["size"]) == (
         3,
         app.json("explain", "--format", "json", "app")["size"],
     )
     assert app.ok("diff", f"docker://{name}", "app") is not None
+    layers = {layer["digest"] for layer in app.json("inspect", "app")[0]["Manifest"]["Layers"]}
+    fetched = {one.path.rpartition("/")[2] for one in registry.asked("e2e/elsewhere/blobs")[before:]}
+    assert len(layers) == 3 and not layers & fetched, "their tables of contents are here"
     assert len(app.json("images", "--format", "json")["images"]) == 1
     for words, says in (
         (("push", "app", f"{name}@sha256:{'0' * 64}"), "a digest comes of the push"),
@@ -202,6 +206,13 @@ def test_bases_come_from_a_registry(app: Shell, registry: Registry) -> None:
     assert other.ok(*words) == done.stdout
     assert asked(registry, "from/base") == before
     other.verify()
+
+    other.write("again/Dockerfile", f"FROM {base}:1\nCOPY --from={base}:2 /srv/app/data /two\n")
+    other.write("changed/Dockerfile", f"FROM {base}:1\nCOPY --from={base}:2 /srv/app/data /three\n")
+    third = another(app, "third")
+    done = third.run("prove", "again", "changed")
+    assert done.returncode == 1 and "/three" in done.stdout, done.stderr
+    assert done.stderr.count(f"pulled {base}:1 in") == 1
 
 
 def test_pull_asks_for_newer_ones(app: Shell, registry: Registry) -> None:
