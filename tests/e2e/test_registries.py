@@ -168,6 +168,8 @@ def test_what_was_pulled_by_digest_has_that_as_its_name(app: Shell, registry: Re
     other = another(app)
     assert other.ok("pull", "-q", f"{name}@{digest}") == f"{name}@{digest}\n"
     assert other.ok("images").splitlines()[1].split()[:2] == [name, "<none>"]
+    assert other.ok("images", "--digests").splitlines()[1].split()[:3] == [name, "<none>", digest]
+    assert app.ok("images", "--digests", "app").splitlines()[1].split()[:3] == ["app", "latest", "<none>"]
     assert other.json("inspect", f"{name}@{digest}")[0]["RepoTags"] == []
     other.ok("image", "prune", "--force")
     other.ok("save", "-o", "pinned.tar", f"{name}@{digest}")
