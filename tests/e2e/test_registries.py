@@ -278,3 +278,25 @@ def test_bases_that_cannot_be_had(app: Shell, registry: Registry, basic_registry
         assert "wrong" not in done.stderr and "Traceback" not in done.stderr
     shutil.rmtree(app.folder / "b")
     app.verify()
+
+
+def test_ctrl_c_ends_the_pulls_of_a_build(app: Shell, faults: Faults) -> None:
+    """Of stages side by side, which have threads of their own."""
+    name = f"{faults.host}/from/slow:1"
+    app.ok("push", "-q", "app", name)
+    faults.clear()
+    faults.add("GET", "/blobs/", drips(0.05, 100))
+    other = another(app)
+    other.write("b/Dockerfile", f"FROM {name} AS one\nFROM scratch\nCOPY --from=one /srv /srv\nCOPY Dockerfile /\n")
+    building = subprocess.Popen(
+        [sys.executable, "-m", "lamella", "build", "b"], cwd=other.folder, env=other.env, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not any("/blobs/" in one.path for one in faults.asked) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    began = time.monotonic()
+    building.send_signal(signal.SIGINT)
+    assert b"interrupted" in building.communicate(timeout=60)[1]
+    assert building.returncode == 130
+    assert time.monotonic() - began < 20, "it waits for no blob, each of which would take a minute"
+    other.verify()
