@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Containers = Any
 
 
@@ -49,6 +49,8 @@ def test_it_survives_who_started_it(containers: Containers) -> None:
     assert {os.readlink(path) for path in Path(f"/proc/{state['monitor']}/fd").iterdir() if int(path.name) < 3} == {
         os.devnull
     }
+    held = [os.readlink(path) for path in Path(f"/proc/{state['monitor']}/fd").iterdir()]
+    assert [path for path in held if "sqlite" in path or "leases" in path or path.startswith("socket:")] == []
     os.kill(state["monitor"], signal.SIGHUP)
     os.kill(state["monitor"], signal.SIGINT)
     assert containers.ok("exec", "stays", "echo", "there") == "there\n"

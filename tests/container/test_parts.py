@@ -24,6 +24,7 @@ from lamella.container.log import LogWriter
 from lamella.container.logread import read_log
 from lamella.container.names import check_name, random_name
 from lamella.container.new import Asked, new_container
+from lamella.container.sandbox import user_in
 from lamella.container.signals import parse_signal
 from lamella.container.table import Table
 from lamella.container.values import Container, Mounted, State, as_json, from_json
@@ -221,6 +222,23 @@ def test_signals(text: str, number: int) -> None:
 def test_no_signals(text: str) -> None:
     with pytest.raises(InputError):
         parse_signal(text)
+
+
+def test_users_of_a_hostile_image(tmp_path: Path) -> None:
+    """No device or pipe is opened, no link leads out."""
+    (tmp_path / "etc").mkdir()
+    passwd = tmp_path / "etc" / "passwd"
+    passwd.write_text("app:x:7:8::/home/app:/bin/sh\n")
+    assert user_in(str(tmp_path), "app")[:2] == (7, 8)
+    passwd.unlink()
+    os.mkfifo(passwd)
+    with pytest.raises(InputError, match="is not in the image"):
+        user_in(str(tmp_path), "app")
+    passwd.unlink()
+    passwd.symlink_to("../../../../../../../../etc/passwd")  # itself, inside
+    with pytest.raises(InputError):
+        user_in(str(tmp_path), "root")
+    assert user_in(str(tmp_path), "12:34")[:2] == (12, 34)
 
 
 def test_names() -> None:
