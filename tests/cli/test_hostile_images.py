@@ -5,7 +5,6 @@ tests/layer/test_hostile_corpus.py."""
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Any
 
 import pytest
 from hostile import Case, cases, lower_layer
-from lyingtar import END, member
+from images import docker_archive
+from lyingtar import END
+from roads import seen
 from treeview import difference
 
-from lamella.filetree.entry import FILE, Entry
-from lamella.layer.changes import walk_tree
+from lamella.filetree.entry import Entry
 from lamella.layer.compression import open_decompressed
 from lamella.oci.digest import chain_id
 from lamella.prove.open import read_contents
@@ -33,22 +33,6 @@ HARMLESS = [name for name, case in CASES.items() if not case.refused][::3]
 LATER = {name for name in REFUSED if "symbolic links" in CASES[name].says or "too deep" in CASES[name].says} | {
     name for name in REFUSED if CASES[name].says == "hard link"
 }
-
-
-def archive(layers: list[bytes]) -> bytes:
-    """As ``docker save`` wrote it before it wrote OCI layouts."""
-    digests = [hashlib.sha256(layer).hexdigest() for layer in layers]
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
-        }
-    ).encode()
-    names = [f"{number}.tar" for number in range(len(layers))]
-    listing = json.dumps([{"Config": "config.json", "RepoTags": ["hostile:1"], "Layers": names}]).encode()
-    files = {"config.json": config, "manifest.json": listing, **dict(zip(names, layers, strict=True))}
-    return b"".join(member(name, data) for name, data in files.items()) + END
 
 
 @pytest.fixture
@@ -77,7 +61,7 @@ def test_refused(first: int, lamella: Lamella, canary: Path, tmp_path: Path, sto
     for name in REFUSED[first : first + 20]:
         case = CASES[name]
         raw = case.layer(str(canary))
-        (tmp_path / "hostile.tar").write_bytes(archive([lower_layer(), raw]))
+        (tmp_path / "hostile.tar").write_bytes(docker_archive([lower_layer(), raw]))
         done = lamella("load", "-i", str(tmp_path / "hostile.tar"))
         if done.code == 0:
             assert name in LATER, name
@@ -112,14 +96,14 @@ def check_refusal(done: Any, case: Case, digest: str, what: object) -> None:
 @pytest.mark.root
 @pytest.mark.parametrize("first", range(0, len(HARMLESS), 15))
 def test_neutralised(first: int, lamella: Lamella, canary: Path, tmp_path: Path, store_root: Path) -> None:
-    (tmp_path / "lower.tar").write_bytes(archive([lower_layer()]))
+    (tmp_path / "lower.tar").write_bytes(docker_archive([lower_layer()]))
     assert lamella("load", "-i", str(tmp_path / "lower.tar")).code == 0
     with Store.open(str(store_root)) as store:
         lower = tree_of(store)
     for name in HARMLESS[first : first + 15]:
         case = CASES[name]
         raw = case.layer(str(canary))
-        (tmp_path / "hostile.tar").write_bytes(archive([lower_layer(), raw]))
+        (tmp_path / "hostile.tar").write_bytes(docker_archive([lower_layer(), raw]))
         assert lamella("load", "-i", str(tmp_path / "hostile.tar")).code == 0, name
         explained = lamella("explain", "--format", "json", "hostile:1")
         assert (explained.code, explained.json["layers"]["total"]) == (0, 2), (name, explained.err)
@@ -155,7 +139,7 @@ def check_snapshots(store: Store, backend: str, lower: dict[str, Entry], name: s
                 snapshot = snapshotter.find(chain) or snapshotter.unpack(snapshot, tar, chain, str(layer.blob.digest))
             if len(chains) == 2:
                 with snapshotter.view(snapshot) as root:
-                    assert difference(lower, seen(root), canary) == case.tree, (name, backend)
+                    assert difference(lower, seen(Path(root)), canary) == case.tree, (name, backend)
         with snapshotter.view(snapshot) as root:
             assert Path(root, "etc/added/x").exists() or "etc" in (case.tree or {}), name
         for chain in reversed(chains[1:]):
@@ -164,18 +148,8 @@ def check_snapshots(store: Store, backend: str, lower: dict[str, Entry], name: s
         snapshotter.close()
 
 
-def seen(folder: str) -> dict[str, Entry]:
-    found = {}
-    for entry, host_path, *_ in walk_tree(folder):
-        digest = ""
-        if entry.kind == FILE and host_path is not None:
-            digest = hashlib.sha256(Path(host_path).read_bytes()).hexdigest()
-        found[entry.path] = entry._replace(mtime=0, digest=digest)
-    return found
-
-
 def test_more_layers_than_anything_can_run(lamella: Lamella, tmp_path: Path) -> None:
-    (tmp_path / "many.tar").write_bytes(archive([END] * 600))
+    (tmp_path / "many.tar").write_bytes(docker_archive([END] * 600))
     done = lamella("load", "-i", str(tmp_path / "many.tar"))
     assert done.code == 2
     assert "600 layers" in done.err

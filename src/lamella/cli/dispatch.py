@@ -203,13 +203,16 @@ def _complain(
     detail: str | None = None,
     exit_code: int = 2,
 ) -> int:
-    """One message on stderr: what, where, why, what next."""
+    """One message on stderr: what, where, why, what next. What others wrote (names in a layer, a server's words) may
+    stand in it and reaches no terminal as more than text."""
+    from lamella.cli.text.columns import one_line
+
     sys.stdout.flush()
-    lines = [f"error: {where}: {message}" if where else f"error: {message}"]
+    lines = [f"error: {one_line(where)}: {one_line(message)}" if where else f"error: {one_line(message)}"]
     if detail:
-        lines += ["  | " + line for line in detail.rstrip("\n").splitlines()]
+        lines += ["  | " + one_line(line) for line in detail.rstrip("\n").splitlines()]
     if hint:
-        lines.append(f"  hint: {hint}")
+        lines.append(f"  hint: {one_line(hint)}")
     text = "\n".join(lines) + "\n"
     sys.stderr.write(text.encode("utf-8", "replace").decode("utf-8"))
     sys.stderr.flush()

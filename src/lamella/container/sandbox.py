@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from lamella.container.folder import Folder
 from lamella.container.surroundings import surrounding_mounts
@@ -51,14 +52,27 @@ def user_in(rootfs: str, spec: str) -> User:
 
     def read(path: str) -> bytes | None:
         place = rootfs + resolve_in_root(rootfs, path)
-        try:
-            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_PASSWD_LIMIT)
+        return _read_file(place)
 
     return resolve_user(spec, read)
+
+
+def _read_file(place: str) -> bytes | None:
+    """The content of a plain file. Anything else is not opened: opening a device may do what it is for."""
+    try:
+        found = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        about = os.fstat(found)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _PASSWD_LIMIT:
+            return None
+        with open(f"/proc/self/fd/{found}", "rb") as file:
+            return file.read(_PASSWD_LIMIT)
+    except OSError:
+        return None
+    finally:
+        os.close(found)
 
 
 def _init_program() -> str:
