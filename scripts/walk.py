@@ -169,8 +169,24 @@ def go_scratch(ledger: Ledger) -> None:
     show([f"{folder}/compile"])
     lamella("build", "-t", "helloworld", folder)
     lamella("build", "-q", "-t", "helloworld:small", "-f", f"{folder}/Dockerfile.small", folder)
+    exercise()
     files = (f"{folder}/Dockerfile", f"{folder}/Dockerfile.small")
     ledger.add(answer_row("go-scratch", files, ("helloworld", "helloworld:small")))
+
+
+def exercise() -> None:
+    """The lesson's own commands; docs/exercise.md has all of them."""
+    tell("The lesson runs it, and so do we: port 8008 of this machine is the program's port 8080.")
+    name = "go-helloworld"
+    quietly("rm", "--force", name, expect=(0, 1, 2))  # of a walk that was interrupted
+    lamella("run", "-d", "-p", "8008:8080", "--name", name, "helloworld")
+    try:
+        show(["curl", "--no-progress-meter", "127.0.0.1:8008"])
+        lamella("ps")
+        lamella("logs", name)
+        lamella("stop", name)
+    finally:
+        lamella("rm", "--force", name)
 
 
 def listing(ledger: Ledger) -> None:

@@ -3,6 +3,8 @@ stores that have nothing of it, unpacked."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from functools import cache, partial
 
@@ -15,6 +17,9 @@ from peers import Unavailable
 
 #: bytes of lamella's largest resident set
 MEMORY = 150_000_000
+#: seconds between removing images and pulling them again: for a minute ext4 takes no inode that was freed, and looks at
+#: all of these for each file that it makes, which can take longer than everything else
+PAUSE = 62
 
 
 def cases(room: Room) -> Iterator[Case]:
@@ -46,8 +51,13 @@ def cases(room: Room) -> Iterator[Case]:
         target.empty()
 
     def before_pull(tool: Mover) -> None:
+        if tool is not tools[0]:
+            return
         seed()
-        tool.forget(kept, pushed)
+        for each in tools:
+            each.forget(kept, pushed)
+        os.sync()
+        time.sleep(PAUSE)
 
     with source, target:
         push = tuple(Contender(tool.name, tool.push(pushed), partial(before_push, tool)) for tool in tools)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +61,41 @@ def test_medians_ratios_and_targets_are_printed(bench: ModuleType, capsys: pytes
     assert lines[4].endswith("lamella / buildah: 0.40, to reach 0.3: NOT reached")
     data = bench.report.as_json([bench.report.Result(case, samples, medians, 0)], "a machine")
     assert data["cases"][0]["tools"]["lamella"]["median"] == 2.0
+
+
+def test_peak_memory_is_held_against_its_target(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    for peak, verdict in ((99_000_000, "reached"), (101_000_000, "NOT reached")):
+        samples = {"lamella": [bench.measure.Sample(1.0, peak)]}
+        case = bench.measure.Case("c", "a case", (), (), 100_000_000)
+        bench.report.print_result(bench.report.Result(case, samples, {"lamella": 1.0}, 0))
+        assert capsys.readouterr().out.splitlines()[1].endswith(f"to stay under 100 MB: {verdict}")
+
+
+@pytest.mark.root
+@pytest.mark.peer
+def test_pushes_and_pulls_do_what_they_say(
+    bench: ModuleType, tmp_path: Path, bases: Path, monkeypatch: pytest.MonkeyPatch, require: Callable[[str], str]
+) -> None:
+    """With a small image: each push finds an empty registry, each pull an empty store."""
+    require("skopeo"), require("docker-registry")
+    work = importlib.import_module("works.transfers")
+    monkeypatch.setattr(work, "debian_rootfs", lambda folder: str(bases / "busybox-musl-amd64.tar.gz"))
+    monkeypatch.setattr(work, "PAUSE", 0)
+    builder = bench.peers.Lamella(bench.peers.find_lamella(), str(tmp_path / "builder"))
+    room = bench.bench_room.Room(str(tmp_path), "", (builder,))
+    said = []
+    for case in work.cases(room):
+        for contender in case.contenders * 2:
+            contender.before()
+            bench.measure.measure(contender.command, str(tmp_path / "log"))
+            said.append((case.key, contender.name, (tmp_path / "log").read_text()))
+    assert [(key, name) for key, name, _ in said] == [
+        (key, name) for key in ("push", "pull") for _ in range(2) for name in ("lamella", "skopeo, packed")
+    ]
+    for key, name, text in said:
+        assert ("already" in text.lower() or "skipped" in text.lower()) is False, (key, name, text)
+        if name == "lamella":
+            assert {"push": "sent", "pull": "fetched"}[key] in text
 
 
 def test_every_work_measures_every_builder_cold_and_cached(bench: ModuleType, tmp_path: Path) -> None:

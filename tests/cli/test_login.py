@@ -121,6 +121,7 @@ def test_asked_at_the_terminal(basic_registry: Registry, config: Path, require: 
         (("login", "a.example", "--password-stdin"), "needs --username"),
         (("login", "a.example", "-u", "a:b", "-p", "c"), "holds no ':'"),
         (("login", "a.example", "-u", "a", "-p", ""), "one of them is empty"),
+        (("login", "a.example", "-u", "\udcff", "-p", "a"), "no UTF-8"),
         (("login", "a.example", "--tls-verify", "perhaps"), "neither true nor false"),
         (("logout", "a.example", "--all"), "both given"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -13,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from lamella.cli.main import main
 from lamella.container.table import Table
 
 IMAGE = "alpine:3.20"
+#: commands that start nothing
+_HERE = ("ps", "rm", "stop", "kill", "logs", "wait", "inspect", "rmi", "tag", "image")
 
 
 class Containers:
@@ -35,6 +40,8 @@ class Containers:
         return subprocess.Popen([sys.executable, "-m", "lamella", *words], text=True, errors="replace", **options)
 
     def call(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        if words[0] in _HERE and not options:
+            return self._call_here(list(words))
         options.setdefault("env", self.env)
         if "input" not in options:
             options.setdefault("stdin", subprocess.DEVNULL)
@@ -42,6 +49,14 @@ class Containers:
         return subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, timeout=60, **options
         )
+
+    def _call_here(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        """In this process, which saves the start of another one."""
+        streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", "replace", write_through=True) for _ in range(2)]
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+            code = main(["--root", str(self.store), *words])
+        out, err = (stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams)  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(words, code, out, err)
 
     def ok(self, *words: str, **options: Any) -> str:
         done = self.call(*words, **options)

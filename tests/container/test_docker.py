@@ -88,7 +88,7 @@ def same_words(text: str) -> str:
     """Without what differs from start to start, IDs and where an overlay's folders lie; and without what only newer
     versions of Docker than the one here mask."""
     text = re.sub(r"\b[0-9a-f]{12}\b|\b[0-9a-f]{64}\b", "ID", text)
-    text = re.sub(r"(lowerdir|upperdir|workdir)[^ ]*", "…", text)
+    text = re.sub(r"(lowerdir|upperdir|workdir)[^ \n]*", "…", text)
     text = re.sub(r"mount: /(proc/interrupts|proc/latency_stats|sys/devices/virtual/powercap) .*\n", "", text)
     return re.sub(r"mount: (/etc/\w+(?:\.conf)?|/data|/doc) (\S+) \S+", r"mount: \1", text)
 

@@ -49,6 +49,8 @@ def test_it_survives_who_started_it(containers: Containers) -> None:
     assert {os.readlink(path) for path in Path(f"/proc/{state['monitor']}/fd").iterdir() if int(path.name) < 3} == {
         os.devnull
     }
+    held = [os.readlink(path) for path in Path(f"/proc/{state['monitor']}/fd").iterdir()]
+    assert [path for path in held if "sqlite" in path or "leases" in path or path.startswith("socket:")] == []
     os.kill(state["monitor"], signal.SIGHUP)
     os.kill(state["monitor"], signal.SIGINT)
     assert containers.ok("exec", "stays", "echo", "there") == "there\n"
@@ -76,6 +78,8 @@ def test_kill_and_wait(containers: Containers) -> None:
     containers.start("awaited", "sh", "-c", "trap 'exit 12' USR1; echo ready; while :; do sleep 0.05; done")
     containers.until(lambda: containers.ok("logs", "awaited"))
     waiting = containers.popen("wait", "awaited")
+    containers.start("passing", "sh", "-c", "sleep 0.5; exit 21", flags=("--rm",))
+    assert containers.ok("wait", "passing") == "21\n"  # which removes itself
     containers.ok("kill", "-s", "usr1", "awaited")
     assert waiting.communicate(timeout=20)[0] == "12\n"
     done = containers.call("kill", "awaited")
@@ -113,6 +117,66 @@ def test_one_that_does_not_start(containers: Containers) -> None:
     assert containers.one("never")["status"] == "created"
     assert containers.processes() == []
     assert containers.call("exec", "never", "true").returncode == 2
+
+
+def test_one_that_cannot_be_read(containers: Containers) -> None:
+    id_ = containers.start("torn", "true")
+    containers.ok("wait", "torn")
+    (containers.store / "lamella/containers" / id_ / "state.json").write_text("{")
+    done = containers.call("rm", "torn")
+    assert (done.returncode, "rm --force" in done.stderr) == (3, True)
+    containers.ok("rm", "-f", "torn")
+    containers.start("torn", "true")
+
+
+@pytest.mark.parametrize("flags", [(), ("-d",)], ids=["in front", "detached"])
+def test_ctrl_c_before_it_starts(containers: Containers, flags: tuple[str, ...], tmp_path: Path) -> None:
+    """While the image is unpacked: here a pipe in place of a layer's blob keeps it from going on."""
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY Dockerfile /{flags}\n")
+    containers.ok("build", "-q", "-t", "held", str(tmp_path))
+    (found,) = json.loads(containers.ok("image", "inspect", "held"))
+    blob = containers.store / "blobs/sha256" / found["Manifest"]["Layers"][0]["digest"].partition(":")[2]
+    content = blob.read_bytes()
+    blob.unlink()
+    os.mkfifo(blob)
+    try:
+        process = containers.popen("run", *flags, "--network", "none", "--name", "early", "held", "x")
+        containers.until(lambda: any("monitor of container" in line for line in containers.processes()))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+        assert (out, process.returncode) == ("", 130), err
+        assert "was not started" in err
+        assert containers.processes() == []
+        containers.ok("rm", "early")
+    finally:
+        blob.unlink()
+        blob.write_bytes(content)
+        containers.ok("rmi", "-f", "held")
+
+
+def test_sigterm_to_the_monitor_stops_the_container(containers: Containers) -> None:
+    id_ = containers.start("asked", "sh", "-c", "trap 'exit 8' TERM; echo ready; while :; do sleep 0.05; done")
+    containers.until(lambda: containers.ok("logs", "asked"))
+    os.kill(containers.state(id_)["monitor"], signal.SIGTERM)
+    assert containers.ok("wait", "asked") == "8\n"
+
+
+def test_the_store_is_let_go_while_it_runs(containers: Containers) -> None:
+    """A lease would keep garbage from being collected for as long as the container runs."""
+    process = containers.popen(
+        "run", "--rm", "--network", "none", "alpine:3.20", "sh", "-c", "echo ready; exec sleep 500"
+    )
+    assert process.stdout.readline() == "ready\n"
+    containers.until(lambda: os.listdir(containers.store / "lamella/leases") == [])
+    process.kill()
+    process.communicate(timeout=20)
+
+
+def test_an_init(containers: Containers, require: Any) -> None:
+    require("tini")
+    done = containers.run("sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '; echo; exit 9", flags=("--init",))
+    assert done.stdout.startswith("/sbin/docker-init -- sh -c")
+    assert done.returncode == 9
 
 
 def test_logs(containers: Containers) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import Faults, drips
 from registries import PASSWORD, USER, Registry, log_in
 
 Shell = Any
@@ -33,9 +37,9 @@ def app(shell: Shell, tmp_path: Path) -> Shell:
     return shell
 
 
-def another(shell: Shell) -> Shell:
+def another(shell: Shell, name: str = "other") -> Shell:
     """The same shell with an empty store."""
-    other = type(shell)(shell.folder, shell.store.parent / "other")
+    other = type(shell)(shell.folder, shell.store.parent / name)
     other.env = shell.env | {"LAMELLA_ROOT": str(other.store)}
     return other
 
@@ -131,6 +135,43 @@ def test_other_destinations(app: Shell, registry: Registry) -> None:
         assert done.returncode == 2 and says in done.stderr, (words, done.stderr)
 
 
+@pytest.mark.root
+def test_ctrl_c_leaves_nothing_half_done(app: Shell, faults: Faults) -> None:
+    name = f"{faults.host}/e2e/stopped:1"
+    app.ok("push", "-q", "app", name)
+    faults.clear()
+    faults.add("GET", "/blobs/", drips(0.05, 500))
+    other = another(app)
+    pulling = subprocess.Popen(
+        [sys.executable, "-m", "lamella", "pull", name], cwd=other.folder, env=other.env, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not any("/blobs/" in one.path for one in faults.asked) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    pulling.send_signal(signal.SIGINT)
+    assert b"error: interrupted" in pulling.communicate(timeout=60)[1]
+    assert pulling.returncode == 130
+    assert os.listdir(other.store / "lamella/tmp") == [] and other.mounts() == []
+    assert other.json("images", "--format", "json")["images"] == []
+    faults.clear()
+    other.ok("pull", "-q", name)
+    other.verify()
+
+
+def test_what_was_pulled_by_digest_has_that_as_its_name(app: Shell, registry: Registry) -> None:
+    name = f"{registry.host}/e2e/pinned"
+    digest = app.ok("push", "app", f"{name}:1").split()[2]
+    other = another(app)
+    assert other.ok("pull", "-q", f"{name}@{digest}") == f"{name}@{digest}\n"
+    assert other.ok("images").splitlines()[1].split()[:2] == [name, "<none>"]
+    assert other.json("inspect", f"{name}@{digest}")[0]["RepoTags"] == []
+    other.ok("image", "prune", "--force")
+    other.ok("save", "-o", "pinned.tar", f"{name}@{digest}")
+    assert "same state" in other.ok("prove", "docker-archive:pinned.tar", f"{name}@{digest}")
+    assert f"Untagged: {name}@{digest}" in other.ok("rmi", f"{name}@{digest}")
+    assert other.json("images", "--format", "json")["images"] == []
+
+
 # --- FROM ------------------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +238,10 @@ def test_platforms_of_bases(app: Shell, registry: Registry) -> None:
         other.ok("build", "-q", "--platform", platform, "-t", "made", "b")
         assert other.json("inspect", "made")[0]["Architecture"] == platform.partition("/")[2]
     done = other.run("build", "--platform", "linux/s390x", "b")
+    assert done.returncode == 2
+    assert f"Dockerfile:1: the image '{name}' is not in the local store for linux/s390x" in done.stderr
+    assert "it is there for linux/a" in done.stderr
+    done = another(app, "third").run("build", "--platform", "linux/s390x", "b")
     assert done.returncode == 2
     assert f"Dockerfile:1: the base image '{name}' cannot be fetched" in done.stderr
     assert "linux/amd64, linux/arm64, not for linux/s390x" in done.stderr

@@ -193,7 +193,11 @@ def test_a_registry_that_drips(registry: Registry, faults: Faults) -> None:
 # --- manifests -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [truncates(50), lies_about_length(50), flips(5), lies_about_length(-5)])
+@pytest.mark.parametrize(
+    "fault",
+    [truncates(50), lies_about_length(50), flips(5), lies_about_length(-5)],
+    ids=["truncated", "longer", "another", "shorter"],
+)
 @pytest.mark.parametrize("by", ["tag", "digest"])
 def test_a_manifest_that_is_broken_on_the_way(registry: Registry, faults: Faults, fault: object, by: str) -> None:
     raw = push_image(opened(registry.host, "manifest"))

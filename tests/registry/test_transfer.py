@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,11 @@ from typing import Any
 
 import pytest
 from clients import HASTY, blob, opener
+from faults import Faults, answers, cuts_each
 from registries import Asked, Registry
 from stores import AddImage
 
-from lamella.errors import ImageInvalid, LamellaError, NotFound, NotSupported
+from lamella.errors import ImageInvalid, LamellaError, NoSpace, NotFound, NotSupported, RegistryError
 from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.limits import Swelling
 from lamella.oci import mediatype
@@ -148,7 +150,7 @@ def test_layers_are_unpacked_while_they_come(
     push_to(registry, "unpacked:1", image.image, store)
     snapshotter = OverlaySnapshotter(f"{other.root}/snapshots")
     try:
-        pull_from(registry, "unpacked:1", other, snapshotter=snapshotter)
+        pull_from(registry, "unpacked:1", other, unpacker=lambda: snapshotter)
         chains = chain_ids(image.diff_ids)
         assert all(snapshotter.find(chain) for chain in chains)
         for diff_id in image.diff_ids:
@@ -157,7 +159,7 @@ def test_layers_are_unpacked_while_they_come(
         # Snapshots that are gone are made again from what is here; nothing is fetched.
         snapshotter.remove(chains[-1])
         heard = Heard()
-        pull_from(registry, "unpacked:1", other, heard, snapshotter=snapshotter)
+        pull_from(registry, "unpacked:1", other, heard, unpacker=lambda: snapshotter)
         assert heard.total.blobs == 0 and snapshotter.find(chains[-1]) is not None
     finally:
         snapshotter.close()
@@ -300,6 +302,7 @@ def test_a_wrong_platform_is_said(registry: Registry, add_image: AddImage, store
     heard = Heard()
     assert pull_from(registry, "arm-only:1", other, heard).image.platform == ARM
     assert heard.notes() == [f"{registry.host}/arm-only:1 is for linux/arm64, not for linux/amd64"]
+    assert not pull_from(registry, "arm-only:1", other).changed
 
 
 # --- digests and compressions ----------------------------------------------------------------------------------------
@@ -344,6 +347,17 @@ def test_compression_on_the_way_out(
     monkeypatch.undo()
     forced = push_to(registry, "zstd:4", pulled.image, other, compression=Compression("zstd", 19, force=True))
     assert forced.digest != first.digest
+
+
+def test_what_is_compressed_again_is_what_the_config_says(
+    registry: Registry, add_image: AddImage, store: Store, leftovers: Callable[[], list[str]]
+) -> None:
+    right, wrong = add_image("a:1", {"a": noise(23)}).image, add_image("b:1", {"a": noise(24)}).image
+    forged = Image(make_manifest(right.manifest.config, wrong.manifest.layers), right.config)
+    with pytest.raises(ImageInvalid, match="diff ID"):
+        push_to(registry, "forged:1", forged, store, compression=Compression("zstd"))
+    assert repository(registry, "forged:1").head_manifest("1") is None
+    assert leftovers() == []
 
 
 def test_plain_tars_are_compressed(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
@@ -409,6 +423,67 @@ def test_a_cut_pull_keeps_what_came_whole(
     is_well(other)
 
 
+@pytest.mark.parametrize("what", ["manifest", "config", "layer"])
+def test_what_was_lost_here_is_fetched_again(
+    registry: Registry, add_image: AddImage, store: Store, other: Store, what: str
+) -> None:
+    image = add_image("a:1", {"a": noise(42)}, {"b": b"b"}).image
+    push_to(registry, f"again-{what}:1", image, store)
+    pull_from(registry, f"again-{what}:1", other)
+    lost = {"manifest": image.manifest.descriptor, "config": image.manifest.config, "layer": image.manifest.layers[0]}
+    other.blobs.remove(lost[what].digest)
+    other.close()
+    with Store.open(other.root) as opened:
+        assert not verify(opened).ok
+        pull_from(registry, f"again-{what}:1", opened)
+        is_well(opened)
+        assert opened.images.resolve(f"{registry.host}/again-{what}:1").image == image
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_a_blob_that_came_in_part_is_gone_on_with(
+    registry: Registry, faults: Faults, add_image: AddImage, store: Store, other: Store, *, spoilt: bool
+) -> None:
+    image = add_image("a:1", {"a": noise(39, 3_000_000)})
+    name = f"partial-{spoilt}:1".lower()
+    push_to(registry, name, image.image, store)
+    faults.add("GET", "/blobs/sha256:" + image.image.manifest.layers[0].digest.encoded, cuts_each(2_000_000), times=1)
+    faults.add("GET", "/blobs/sha256:" + image.image.manifest.layers[0].digest.encoded, answers(503))
+    reference = parse_reference(f"{faults.host}/{name}")
+    job = Pull(open_repository(reference, HASTY), reference, other, threading.Event())
+    with pytest.raises(RegistryError, match="503"):
+        pull(job)
+    nothing_came(other)
+    (part,) = os.listdir(f"{other.root}/lamella/partial")
+    if spoilt:
+        with open(f"{other.root}/lamella/partial/{part}", "r+b") as file:
+            file.write(b"nonsense")
+    faults.clear()
+    heard = Heard()
+    again = job._replace(stop=threading.Event(), emit=heard, repository=open_repository(reference, HASTY))
+    if spoilt:
+        with pytest.raises(ImageInvalid):
+            pull(again)
+        nothing_came(other)
+        assert os.listdir(f"{other.root}/lamella/partial") == []
+        return
+    pull(again)
+    assert [one.start for one in faults.asked if one.start] == [2_000_000]
+    assert (heard.total.blobs, heard.total.bytes < 1_100_000, heard.total.spared) == (1, True, 2_000_000)
+    assert os.listdir(f"{other.root}/lamella/partial") == []
+    is_well(other)
+
+
+def test_what_came_in_part_is_garbage_one_day(store: Store, tmp_path: Path) -> None:
+    path = store.temporary_path()
+    Path(path).write_bytes(bytes(2 << 20))
+    store.partials.keep(path, blob(b"whatever")._replace(size=3 << 20))
+    prune(store)
+    assert os.listdir(f"{store.root}/lamella/partial") != []
+    prune(store, grace=0)
+    assert os.listdir(f"{store.root}/lamella/partial") == []
+
+
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("unpack", [False, pytest.param(True, marks=pytest.mark.root)])
 def test_a_layer_that_is_not_what_the_config_says(
@@ -427,10 +502,10 @@ def test_a_layer_that_is_not_what_the_config_says(
     try:
         if known:
             push_to(registry, "right:1", right, store)
-            pull_from(registry, "right:1", other, snapshotter=snapshotter)
+            pull_from(registry, "right:1", other, unpacker=lambda: snapshotter)
         digest = forged.manifest.digest  # by tag, a layer that is known is not even fetched
         with pytest.raises(ImageInvalid, match="diff ID"):
-            pull_from(registry, f"{name.partition(':')[0]}@{digest}", other, snapshotter=snapshotter)
+            pull_from(registry, f"{name.partition(':')[0]}@{digest}", other, unpacker=lambda: snapshotter)
         assert snapshotter is None or known == (snapshotter.find(chain_ids(right.config.diff_ids)[0]) is not None)
     finally:
         if snapshotter is not None:
@@ -487,6 +562,34 @@ def test_manifest_and_config_that_do_not_agree(
     with pytest.raises(NotFound):
         pull_from(registry, "nothing-here:1", other)
     nothing_came(other)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("unpack", [False, True])
+def test_a_full_disk(registry: Registry, add_image: AddImage, store: Store, tmp_path: Path, unpack: bool) -> None:
+    from lamella.snapshot.overlay import OverlaySnapshotter
+
+    image = add_image("a:1", {"a": b"small"}, {"a": noise(40, 2_500_000)}, {"b": noise(41, 2_500_000)})
+    push_to(registry, f"full-{unpack}:1".lower(), image.image, store)
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(small)], check=True)
+    try:
+        with Store.open(str(small / "store")) as full:
+            snapshotter = OverlaySnapshotter(f"{full.root}/snapshots") if unpack else None
+            if not unpack:
+                (small / "filler").write_bytes(bytes(1_000_000))
+            with pytest.raises(NoSpace) as caught:
+                pull_from(registry, f"full-{unpack}:1".lower(), full, unpacker=lambda: snapshotter)
+            assert caught.value.exit_code == 3
+            nothing_came(full)
+            assert (
+                not os.path.exists(f"{full.root}/lamella/partial") or os.listdir(f"{full.root}/lamella/partial") == []
+            )
+            if snapshotter is not None:
+                snapshotter.close()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_the_same_layer_twice(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:

@@ -86,7 +86,7 @@ class Registry:
     def start(self) -> None:
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._program, "serve", str(self.folder / "config.yml")],
+                [*_with_us(), self._program, "serve", str(self.folder / "config.yml")],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": "/usr/bin:/bin", "OTEL_TRACES_EXPORTER": "none"},
             )  # fmt: skip
@@ -124,6 +124,12 @@ class Registry:
         """Where it keeps a blob, for tests that break it."""
         algorithm, _, encoded = digest.partition(":")
         return self.folder / f"data/docker/registry/v2/blobs/{algorithm}/{encoded[:2]}/{encoded}/data"
+
+
+def _with_us() -> list[str]:
+    """A worker that is killed leaves no registry behind."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "KILL"] if program else []
 
 
 def free_port() -> int:

@@ -50,12 +50,15 @@ class Images:
 
     def _is_there(self, reference: str, platform: Platform) -> bool:
         images = self.store.images
-        stored = images.find(reference)
+        try:
+            stored = images.find(reference)
+        except LamellaError:
+            return not self._always  # whoever opens it tells what is the matter, unless it is fetched anew
         if stored is None:
             return False
-        if images.find(reference, platform) is not None:
+        if not images.lacks(stored, platform):
             return True
-        # For another platform only. One that was never in a registry is not looked for there.
+        # One that was never in a registry is not looked for there.
         return not self.store.origins.digests((stored.root.digest, stored.descriptor.digest))
 
     def _near(self, reference: str) -> str | None:

@@ -25,7 +25,10 @@ def given_credentials(
             raise UsageError("--password and --password-stdin both give a password")
         if user is None:
             raise UsageError("--password-stdin needs --username")
-        password = _first_line(sys.stdin.read(_LIMIT))
+        try:
+            password = _first_line(sys.stdin.read(_LIMIT))
+        except UnicodeDecodeError:
+            raise UsageError("the password on standard input is no UTF-8") from None
     elif password is not None:
         session.note("warning: a password on the command line is seen by others: --password-stdin reads it from a pipe")
     if user is None and password is None:
@@ -43,6 +46,10 @@ def asked_credentials() -> Credentials:
 def _checked(credentials: Credentials) -> Credentials:
     if not credentials.user or not credentials.password:
         raise UsageError("a user name and a password are needed, and one of them is empty")
+    try:
+        f"{credentials.user}{credentials.password}".encode()
+    except UnicodeEncodeError:
+        raise UsageError("the user name or the password is no UTF-8") from None
     if ":" in credentials.user:
         raise UsageError("a user name holds no ':'")
     return credentials

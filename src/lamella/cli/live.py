@@ -21,6 +21,7 @@ _EVERY = 0.1  # seconds
 _WINDOW = 5.0  # seconds that a rate is of
 _ROWS = 8
 _BAR = 20
+_USUAL = 80  # columns
 
 
 class _Row(NamedTuple):
@@ -51,7 +52,7 @@ class LiveProgress(PlainProgress):
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, BlobMoved):
-            self._rows[event.blob] = _Row(*event[1:])
+            self._note(event)
             if self._ticker is None:
                 self._ticker = threading.Thread(target=self._tick, name="progress", daemon=True)
                 self._ticker.start()
@@ -61,6 +62,13 @@ class LiveProgress(PlainProgress):
             self._rows.clear()
             self._moved.clear()
         super()._emit(event)
+
+    def _note(self, event: BlobMoved) -> None:
+        """What is unpacked while it comes is shown as coming."""
+        before = self._rows.get(event.blob)
+        coming = before is not None and before.state == "downloading" and before.done < before.total
+        if not (coming and event.state == "unpacking"):
+            self._rows[event.blob] = _Row(*event[1:])
 
     def _line(self, text: str) -> None:
         self._erase()
@@ -128,6 +136,10 @@ def _duration(seconds: float) -> str:
 
 def _columns() -> int:
     try:
-        return max(20, os.get_terminal_size(2).columns)
+        return int(os.environ.get("COLUMNS", "")) or _USUAL
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(2).columns or _USUAL
     except OSError:
-        return 80
+        return _USUAL

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
 from lamella.cli.session import Session
@@ -52,6 +51,4 @@ def _pull(
     if missing is not None and not args.quiet:
         session.note(f"the store has no image {text!r}: fetching it")
     with listening(args) as emit:
-        # An ordinary user's layers are unpacked by the monitor, in the user namespace of the container's process.
-        unpack = os.geteuid() == 0
-        pull_image(reference, session.store(), registry_settings(args), emit, platform=platform, unpack=unpack)
+        pull_image(reference, session.store(), registry_settings(args), emit, platform=platform)

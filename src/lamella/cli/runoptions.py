@@ -17,6 +17,7 @@ from lamella.runtime.protocol import Limits
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?", re.IGNORECASE)
+_PORTS = re.compile(r"[\d.:\[\]-]*\d+(/\w+)?")
 _NETWORKS = ("bridge", "host", "none")
 _SECOND = 1_000_000_000
 _LEAST_MEMORY = 6 << 20  # as Docker: a runtime cannot start in less
@@ -73,6 +74,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def asked_for(args: argparse.Namespace) -> Asked:
     """Raises UsageError, InputError."""
+    if args.image == "p" and args.command and _PORTS.fullmatch(args.command[0]):
+        raise UsageError("p is taken for the image's name: its dash is missing", hint=f"write -p {args.command[0]}")
     if args.network not in _NETWORKS:
         raise UsageError(f"--network {args.network}: there is no such network", hint=f"one of {', '.join(_NETWORKS)}")
     if args.name:

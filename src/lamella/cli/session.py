@@ -28,8 +28,13 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets the store go, before the command ends; it can be opened again."""
         if self._store is not None:
             self._store.close()
+            self._store = None
 
     def store(self) -> Store:
         """The local store, opened (and made) at the first call."""

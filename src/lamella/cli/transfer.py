@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -58,10 +58,10 @@ def pull_image(
     from lamella.registry.client import open_repository
     from lamella.registry.pull import Pull, pull
 
-    with unpacker(store, wanted=unpack) as snapshotter:
+    with unpacker(store, wanted=unpack) as open_unpacker:
         stop = threading.Event()
         repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
-        return pull(Pull(repository, reference, store, stop, platform, all_platforms, snapshotter, emit))
+        return pull(Pull(repository, reference, store, stop, platform, all_platforms, open_unpacker, emit))
 
 
 def enter_namespaces() -> None:
@@ -77,28 +77,50 @@ def enter_namespaces() -> None:
 
 
 @contextmanager
-def unpacker(store: Store, *, wanted: bool = True) -> Iterator[Snapshotter | None]:
-    """What unpacks layers while they come, where this machine can put layers on top of each other. Copies of whole file
-    systems are left to the one who needs them.
+def unpacker(store: Store, *, wanted: bool = True) -> Iterator[Callable[[], Snapshotter | None]]:
+    """Opens what unpacks layers while they come, where this machine can put layers on top of each other. Copies of
+    whole file systems are left to the one who needs them.
 
-    Unpacking mounts nothing; whether it can be done is tried by a mount, once after each start of the machine. That one
-    is made in a mount namespace of our own, which has to be entered before there is a second thread."""
+    Unpacking mounts nothing; whether it can be done is tried by a mount, once after each start of the machine. That is
+    done in a mount namespace of our own, which root enters at once, before there is a second thread. An ordinary user's
+    user namespace is entered when it is needed: programs that keep credentials want to see who asks."""
     if not wanted:
-        yield None
+        yield lambda: None
         return
+    if os.geteuid() == 0:
+        enter_namespaces()
+    opened: list[Snapshotter] = []
+
+    def open_one() -> Snapshotter | None:
+        if not opened and (snapshotter := _open_unpacker(store)) is not None:
+            opened.append(snapshotter)
+        return opened[0] if opened else None
+
+    try:
+        yield open_one
+    finally:
+        for snapshotter in opened:
+            snapshotter.close()
+
+
+def _open_unpacker(store: Store) -> Snapshotter | None:
     from lamella.snapshot.select import open_snapshotter, overlay_works
 
-    enter_namespaces()
+    if os.geteuid() != 0:
+        _wait_alone()
+        enter_namespaces()
     folder = os.path.join(store.root, "lamella", "snapshots")
     os.makedirs(folder, mode=0o711, exist_ok=True)
-    if not overlay_works(folder):
-        yield None
-        return
-    snapshotter = open_snapshotter(folder, "overlay")
-    try:
-        yield snapshotter
-    finally:
-        snapshotter.close()
+    return open_snapshotter(folder, "overlay") if overlay_works(folder) else None
+
+
+def _wait_alone(seconds: float = 0.5) -> None:
+    """Threads that asked the registry are over, and may take a moment to go."""
+    import time
+
+    end = time.monotonic() + seconds
+    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < end:
+        time.sleep(0.005)
 
 
 def push_to(

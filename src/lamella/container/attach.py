@@ -25,7 +25,8 @@ def wait_started(channel: Channel) -> str:
     try:
         message = channel.receive()
     except KeyboardInterrupt:
-        channel.close()
+        channel.send(kill=True)
+        _drain(channel)
         raise Interrupted("the container was not started") from None
     if message is None:
         raise _died()
@@ -36,17 +37,15 @@ def wait_started(channel: Channel) -> str:
     return str(message.get("note") or "")
 
 
-def follow_container(channel: Channel, terminal: int, tell: Callable[[str], None]) -> int:
+def follow_container(channel: Channel, terminal: int, started: Callable[[str], None]) -> int:
     """Waits for a container that was started in front of this command; returns its status. Signals go to its process,
     a second SIGINT or SIGTERM kills it. ``terminal`` is the descriptor of the user's own, -1 where the container has
-    none: it is raw meanwhile, and its size is the container's. ``tell`` is called with what the user should
-    know.
+    none: it is raw meanwhile, and its size is the container's. ``started`` is called once it runs, with
+    what the user should know, "" for nothing.
 
     Raises what ``wait_started`` raises, MachineError where the monitor was killed."""
     with _forwarding(channel, terminal):
-        note = wait_started(channel)
-        if note:
-            tell(note)
+        started(wait_started(channel))
         with raw(terminal):
             message = channel.receive()
             while message is not None and "exit" not in message and "error" not in message:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from typing import Any, NamedTuple
 
 from lamella.container.values import Container, State, Value, as_json, from_json
@@ -82,6 +83,27 @@ class Folder(NamedTuple):
             os.close(descriptor)
             return None
 
+    def write_end(self, exit_code: int) -> None:
+        """For those who wait for the lock: they have the file open, even when the folder is removed by then."""
+        try:
+            _put(self.file("lock"), str(exit_code).encode(), os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            pass
+
+    def wait_for_end(self, pause: float) -> int | None:
+        """Waits until no monitor holds the lock; the exit code that it left, None where there is none."""
+        try:
+            descriptor = os.open(self.file("lock"), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            while not _is_free(descriptor):
+                time.sleep(pause)
+            content = os.pread(descriptor, 8, 0)
+            return int(content) if content.isdigit() else None
+        finally:
+            os.close(descriptor)
+
     def watched(self) -> bool:
         """Whether its monitor lives."""
         try:
@@ -89,12 +111,18 @@ class Folder(NamedTuple):
         except FileNotFoundError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-        except BlockingIOError:
-            return True
+            return not _is_free(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _put(path: str, content: bytes, flags: int = _NEW) -> None:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from lamella.runtime.listen import Listeners
 
 
+#: signals that end what has not started
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
 class Job(NamedTuple):
     """What a monitor is made for. ``root`` is the store's folder, ``runtime`` a runtime's name or None; ``ports`` are
     the machine's that are published."""
@@ -61,7 +65,8 @@ class Monitor:
         self._state = State(monitor=os.getpid())
         self._mutex = threading.Lock()
         self._launched: Launched | None = None
-        self._aborted = False
+        self._process = -1  # a descriptor of the container's first process
+        self._aborted = self._interrupted = False
         self._main = threading.get_ident()
         self._started = False
         self._streams: Streams | None = None
@@ -111,9 +116,9 @@ class Monitor:
         with runner.launch(sandbox, streams.theirs, lambda: streams.last) as (launched, place):
             self._launched = launched
             streams.relay(log)
-            self._watch(launched, place, streams)
+            self._watch(launched, place, streams, log)
 
-    def _watch(self, launched: Launched, place: Place, streams: Streams) -> None:
+    def _watch(self, launched: Launched, place: Place, streams: Streams, log: LogWriter) -> None:
         """From the start of the process to its end."""
         pid = launched.wait_started()
         if pid is not None:
@@ -127,13 +132,19 @@ class Monitor:
         if not self._started:  # it was over before anybody had looked
             self._running(place, 0, streams)
         streams.finish()
-        self._change(lambda state: state._replace(status=EXITED, pid=0, finished=time.time_ns(), exit_code=status))
+        self._change(
+            lambda state: state._replace(
+                status=EXITED, pid=0, finished=time.time_ns(), exit_code=status, error=log.trouble
+            )
+        )
 
     def _running(self, place: Place, pid: int, streams: Streams) -> None:
         with self._mutex:
             if self._aborted:
+                self._interrupted = True
                 raise Interrupted("the container was not started")
             self._started = True
+            self._process = _handle(pid)
         self._change(
             lambda state: state._replace(
                 status=RUNNING,
@@ -170,6 +181,8 @@ class Monitor:
                 self._job.folder.write_state(self._state)
             except LamellaError:
                 pass
+            if self._state.finished:
+                self._job.folder.write_end(self._state.exit_code)
 
     def _fail(self, error: LamellaError) -> None:
         status = CREATED if not self._started else EXITED
@@ -186,22 +199,22 @@ class Monitor:
     def _listen(self) -> None:
         """What the caller says; its end is the container's end, where that was not detached."""
         while (message := self._channel.receive()) is not None:
-            if "signal" in message:
+            if "kill" in message or (message.get("signal") in _ENDING and not self._started):
+                self._end()
+            elif "signal" in message:
                 self._signal(int(message["signal"]))
             elif "size" in message and self._streams is not None and self._launched is not None:
                 set_size(self._streams.master, (message["size"][0], message["size"][1]))
                 self._launched.resized()
-            elif "kill" in message:
-                self._kill()
-        self._lost()
+        if not (self._started and self._job.container.detached):
+            self._end()
+            restore(self._attached)
 
-    def _lost(self) -> None:
+    def _end(self) -> None:
+        """The container is killed, or not started."""
         with self._mutex:
-            if self._started and self._job.container.detached:
-                return
             self._aborted = not self._started
         self._kill()
-        restore(self._attached)
         if self._aborted:
             signal.pthread_kill(self._main, signal.SIGTERM)
 
@@ -210,23 +223,32 @@ class Monitor:
             self._launched.kill()
 
     def _signal(self, number: int) -> None:
-        pid = self._state.pid
-        if pid:
+        if self._process >= 0:
             try:
-                os.kill(pid, number)
+                signal.pidfd_send_signal(self._process, number)
             except ProcessLookupError:
                 pass
 
     def _terminated(self, number: int, frame: object) -> None:
-        """SIGTERM: the machine goes down, or the caller has gone before the container has started."""
-        if not self._started:
+        """SIGTERM: the machine goes down, or nobody wants the container any more that has not started yet."""
+        if self._started:
+            threading.Thread(target=self._stop, name="stop", daemon=True).start()
+        elif not self._interrupted:  # once: what tidies up is not to be interrupted
+            self._interrupted = True
             raise Interrupted("the container was not started")
-        threading.Thread(target=self._stop, name="stop", daemon=True).start()
 
     def _stop(self) -> None:
         self._signal(self._job.container.stop_signal)
         time.sleep(self._job.container.stop_timeout)
         self._kill()
+
+
+def _handle(pid: int) -> int:
+    """-1 where the process has ended already."""
+    try:
+        return os.pidfd_open(pid) if pid else -1
+    except ProcessLookupError:
+        return -1
 
 
 def refusal(program: str, status: int) -> LamellaError:

@@ -9,7 +9,7 @@ from lamella.container.folder import Folder
 from lamella.container.surroundings import surrounding_mounts
 from lamella.container.values import Container
 from lamella.container.volumes import Volumes
-from lamella.errors import MachineError
+from lamella.errors import InputError, MachineError
 from lamella.runtime.program import find_program
 from lamella.runtime.protocol import BindMount, Mount, Process, Sandbox
 from lamella.runtime.stubs import make_directory, resolve_in_root
@@ -51,26 +51,22 @@ def user_in(rootfs: str, spec: str) -> User:
     """By the passwd and group files of a root file system. Raises InputError for a name that is not there."""
 
     def read(path: str) -> bytes | None:
-        place = rootfs + resolve_in_root(rootfs, path)
-        return _read_file(place)
+        try:
+            return _read_file(rootfs + resolve_in_root(rootfs, path))
+        except (OSError, InputError):  # a loop of links is no file either
+            return None
 
     return resolve_user(spec, read)
 
 
-def _read_file(place: str) -> bytes | None:
-    """The content of a plain file. Anything else is not opened: opening a device may do what it is for."""
+def _read_file(path: str) -> bytes | None:
+    """The beginning of a regular file; None of anything else, which is not even opened: it may be a device."""
+    found = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        found = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        about = os.fstat(found)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _PASSWD_LIMIT:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
             return None
         with open(f"/proc/self/fd/{found}", "rb") as file:
             return file.read(_PASSWD_LIMIT)
-    except OSError:
-        return None
     finally:
         os.close(found)
 

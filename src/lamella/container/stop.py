@@ -10,7 +10,7 @@ from lamella.container.folder import Folder
 from lamella.container.table import Table
 from lamella.container.values import RUNNING, STARTING, Container, State
 from lamella.container.volumes import Volumes
-from lamella.errors import InputError, MachineError
+from lamella.errors import InputError, MachineError, StoreDamaged
 
 _PAUSE = 0.01
 _TIDYING = 30.0  # seconds that a monitor may take to tidy up after the process has ended
@@ -93,8 +93,16 @@ def wait_for_monitor(folder: Folder) -> None:
 
 
 def remove_container(table: Table, folder: Folder, *, force: bool) -> None:
-    """Raises InputError where it is running and ``force`` does not say to kill it."""
-    if is_running(folder):
+    """Raises InputError where it is running and ``force`` does not say to kill it, StoreDamaged where nobody knows
+    and ``force`` does not say to remove it all the same."""
+    try:
+        running = is_running(folder)
+    except StoreDamaged:
+        if not force or folder.watched():
+            raise
+        table.remove(folder, "")
+        return
+    if running:
         if not force:
             raise InputError(
                 f"the container {folder.id[:12]} is running",
@@ -112,9 +120,10 @@ def remove_container(table: Table, folder: Folder, *, force: bool) -> None:
 
 
 def wait_for_end(folder: Folder) -> int:
-    """The exit status of a container, once it has ended; 137 of one that was removed meanwhile."""
-    while folder.watched():
-        time.sleep(_PAUSE)
+    """The exit status of a container, once it has ended and nothing is left of it."""
+    code = folder.wait_for_end(_PAUSE)
+    if code is not None:
+        return code
     try:
         return folder.state().exit_code
     except FileNotFoundError:

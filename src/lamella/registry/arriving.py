@@ -11,11 +11,18 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from lamella.errors import ImageInvalid, NoSpace
 from lamella.oci.descriptor import Descriptor
-from lamella.store.blobs import BlobStore
+from lamella.store.blobs import BlobWriter
+from lamella.store.store import Store
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from lamella.store.partials import Partials, State
+
+    #: opens the blob at a byte, given the hash of those before
+    OpenAt = Callable[[int, State | None], BinaryIO]
 
 _CHUNK = 1 << 18
 
@@ -35,21 +42,43 @@ class Arriving:
         self._failed = False
         self._news = threading.Condition()
 
-    def fetch(self, open_stream: Callable[[], BinaryIO], blobs: BlobStore, grown: Callable[[int], None]) -> None:
-        """Brings the blob into the store; the stream is a verifying one. ``grown`` is told the bytes so far. Raises
-        what reading and writing raise; nothing stays then, and readers raise Abandoned."""
+    def fetch(self, open_at: OpenAt, store: Store, grown: Callable[[int], None]) -> int:
+        """Brings the blob into the store, from where an earlier command stopped; returns how many bytes came. The
+        stream is a verifying one. ``grown`` is told the bytes so far. Raises what reading and writing raise; readers
+        raise Abandoned then."""
         try:
-            with blobs.writer(hashing=False) as writer:
-                self._file = os.open(writer.path, os.O_RDONLY | os.O_CLOEXEC)
-                with open_stream() as stream:
-                    while data := stream.read1(_CHUNK):  # type: ignore[attr-defined]
-                        writer.write(data)
-                        self._tell(size=writer.size)
-                        grown(writer.size)
+            begun = store.partials.take(self.blob)
+            with store.blobs.writer(hashing=False) if begun is None else store.blobs.writer_on(begun.path) as writer:
+                before = writer.size
+                self._write(writer, begun.state if begun is not None else None, open_at, grown, store.partials)
                 writer.commit(self.blob.digest, self.blob.size, trusted=self.blob.digest)
             self._tell(over=True)
+            return self.blob.size - before
         finally:
             self.abandon()
+
+    def _write(
+        self,
+        writer: BlobWriter,
+        state: State | None,
+        open_at: OpenAt,
+        grown: Callable[[int], None],
+        partials: Partials,
+    ) -> None:
+        """What breaks off is kept for the next time; what is not what it should be is not."""
+        self._file = os.open(writer.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._tell(size=writer.size)
+        try:
+            with open_at(writer.size, state) as stream:
+                while data := stream.read1(_CHUNK):  # type: ignore[attr-defined]
+                    writer.write(data)
+                    self._tell(size=writer.size)
+                    grown(writer.size)
+        except (ImageInvalid, NoSpace):
+            raise
+        except BaseException:
+            partials.keep(writer.hand_over(), self.blob)
+            raise
 
     def abandon(self) -> None:
         """Lets readers go, unless all is there."""

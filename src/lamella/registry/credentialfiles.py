@@ -149,7 +149,7 @@ def read_credential_file(path: str) -> CredentialFile:
 def write_credential_file(file: CredentialFile) -> None:
     """Whole or not at all, for its owner alone; where it is a link, what it leads to. Raises MachineError."""
     path = os.path.realpath(file.path)
-    temporary = f"{path}.{os.getpid()}.new"
+    temporary = f"{path}.{os.urandom(6).hex()}.new"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

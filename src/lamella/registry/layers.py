@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from lamella.errors import ImageInvalid, Interrupted
+from lamella.errors import ImageInvalid, Interrupted, NoSpace
 from lamella.events import BlobMoved, Emit
 from lamella.layer import limits
 from lamella.layer.packed import PackedLayer
@@ -26,13 +27,14 @@ from lamella.store.store import Store
 if TYPE_CHECKING:
     from lamella.filetree.entry import Entry
     from lamella.oci.descriptor import Descriptor
+    from lamella.store.partials import State
 
 #: layers that arrive at the same time
 PARALLEL = 4
 #: how much a layer may grow when it is decompressed
 SWELLING = limits.SWELLING
 _INDEXING = 2  # threads, where nothing is unpacked
-OpenBlob = Callable[["Descriptor"], BinaryIO]
+OpenBlob = Callable[["Descriptor", int, "State | None"], BinaryIO]
 
 
 class Came(NamedTuple):
@@ -82,6 +84,10 @@ class LayersIn:
             jobs += [lambda: self._index_from(todo)] * min(_INDEXING, len(todo))
         try:
             Together(self._stop, self._let_go).run([lambda job=job: _quietly(job) for job in jobs])  # type: ignore[misc]
+        except (ImageInvalid, NoSpace):
+            for arriving in self._arriving.values():
+                self._store.partials.forget(arriving.blob)  # its beginning may be what is wrong, and takes up room
+            raise
         finally:
             for arriving in self._arriving.values():
                 arriving.close()
@@ -123,8 +129,8 @@ class LayersIn:
                     raise Interrupted("the transfer was cancelled")
                 self._emit(BlobMoved(blob.digest, "downloading", size, blob.size))
 
-            arriving.fetch(lambda blob=blob: self._open_blob(blob), self._store.blobs, grown)  # type: ignore[misc]
-            self._count(Came(bytes=blob.size, blobs=1))
+            came = arriving.fetch(partial(self._open_blob, blob), self._store, grown)
+            self._count(Came(bytes=came, blobs=1, spared=blob.size - came))
             if self._snapshotter is None:
                 self._emit(BlobMoved(blob.digest, "done", blob.size, blob.size))
 

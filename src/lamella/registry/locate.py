@@ -11,11 +11,11 @@ from lamella.oci.platform import Platform
 from lamella.store import locate
 from lamella.store.layout import normal_name
 from lamella.store.locate import LocatedImage
-from lamella.store.save import Saved
 from lamella.store.store import Store
 
 if TYPE_CHECKING:
     from lamella.registry.settings import RegistrySettings
+    from lamella.store.save import Saved
 
 _DAEMON = "docker-daemon:"
 _REGISTRY = "docker://"
@@ -43,6 +43,8 @@ def open_image(
 def open_images(texts: Iterable[str], store: Store, settings: RegistrySettings | None = None) -> Iterator[list[Saved]]:
     """The images of several words, each once, to be written elsewhere: an image of the store under the names it was
     called by, one from elsewhere under those that it has there. Raises as :func:`open_image`."""
+    from lamella.store.save import Saved
+
     found: dict[Digest, Saved] = {}
     with ExitStack() as opened:
         for text in texts:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from lamella.errors import NotFound
+from lamella.errors import NotFound, StoreDamaged
 from lamella.events import Emit, Note, Transferred, ignore
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
@@ -43,8 +44,9 @@ class Pulled(NamedTuple):
 
 
 class Pull(NamedTuple):
-    """One pull's tools. ``stop`` ends it from outside; it is set on the first error. With a ``snapshotter`` the layers
-    of the image for ``platform`` (None: this machine's) are unpacked while they come."""
+    """One pull's tools. ``stop`` ends it from outside; it is set on the first error. The layers of the image for
+    ``platform`` (None: this machine's) are unpacked while they come into what ``unpacker`` gives; it is called in the
+    calling thread, after the registry has answered and before threads are started."""
 
     repository: Repository
     reference: Reference
@@ -52,7 +54,7 @@ class Pull(NamedTuple):
     stop: threading.Event
     platform: Platform | None = None
     all_platforms: bool = False
-    snapshotter: Snapshotter | None = None
+    unpacker: Callable[[], Snapshotter | None] = lambda: None
     emit: Emit = ignore
 
     @property
@@ -73,10 +75,12 @@ def pull(job: Pull) -> Pulled:
     current = _current(job)
     if current is not None:
         digest, stored = current
-        came, changed = _bring(job, stored.image, job.snapshotter), False
+        came, changed = _bring(job, stored.image, job.unpacker()), False
     else:
+        before = _find(job, None)
         digest, came = _fetch(job)
-        stored, changed = job.store.images.resolve(job.name, job.platform), True
+        stored = job.store.images.resolve(job.name, job.platform)
+        changed = came.blobs > 0 or before is None or before.root.digest != stored.root.digest
     job.emit(
         Transferred(
             "pulled", job.reference.familiar, digest, came.bytes, came.blobs, came.spared, came.present, 0,
@@ -90,7 +94,7 @@ def _current(job: Pull) -> tuple[Digest, StoredImage] | None:
     """What the store has under this name, if the registry has nothing newer and no part of it is missing. A digest
     never becomes another one, so nobody is asked for it."""
     store = job.store
-    stored = store.images.find(job.name, job.platform or host_platform()) if not job.all_platforms else None
+    stored = _find(job, job.platform or host_platform()) if not job.all_platforms else None
     if stored is None or job.name not in stored.names or not _is_whole(store, stored):
         return None
     if job.reference.digest is not None:
@@ -105,10 +109,18 @@ def _current(job: Pull) -> tuple[Digest, StoredImage] | None:
     return None
 
 
+def _find(job: Pull, platform: Platform | None) -> StoredImage | None:
+    """What has the name now. An image that is damaged is none: it is pulled again."""
+    try:
+        return job.store.images.find(job.name, platform)
+    except StoreDamaged:
+        return None
+
+
 def _is_whole(store: Store, stored: StoredImage) -> bool:
     try:
         return all(store.blobs.touch(layer) for layer in stored.image.manifest.layers)
-    except NotFound:
+    except (NotFound, StoreDamaged):
         return False
 
 
@@ -118,7 +130,7 @@ def _fetch(job: Pull) -> tuple[Digest, Came]:
     image = fetch_config(job.repository, remote.manifest)
     _warn_of_platform(job, image)
     fitted = _with_own_blobs(job, remote, image)
-    came = _bring(job, fitted, job.snapshotter) + _spared(image, fitted)
+    came = _bring(job, fitted, job.unpacker()) + _spared(image, fitted)
     if remote.many is None:
         stored = images.put(fitted.manifest.raw, fitted.config.raw, (job.name,))
         here = stored.descriptor.digest

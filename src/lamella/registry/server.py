@@ -227,7 +227,7 @@ class Server:
         from lamella.remote.pools import open_pool
 
         host = self.address.host
-        timeout = urllib3.Timeout(connect=5.0, read=10.0)
+        timeout = urllib3.Timeout(connect=10.0, read=10.0)
         with open_pool("https", host, direct=is_loopback(host), ssl_context=blind_context(), timeout=timeout) as pool:
             try:
                 answer = pool.request("GET", f"https://{host}/v2/", retries=False, redirect=False,

@@ -68,6 +68,10 @@ class BlobStore:
         """A file to write a blob into. Without ``hashing``, ``commit`` wants ``trusted``."""
         return BlobWriter(self, self._lease.temporary_path(".blob"), hashing)
 
+    def writer_on(self, temporary: str) -> BlobWriter:
+        """Goes on with a temporary file of this process; ``commit`` wants ``trusted``."""
+        return BlobWriter(self, temporary, False, begun=True)
+
     def put(self, data: bytes) -> Digest:
         """Stores ``data`` unless it is there already."""
         digest = Digest.of(data)
@@ -140,13 +144,15 @@ class BlobStore:
 class BlobWriter:
     """A blob in the making. As a context manager it removes what was written unless ``commit`` was reached."""
 
-    def __init__(self, store: BlobStore, temporary: str, hashing: bool) -> None:
+    def __init__(self, store: BlobStore, temporary: str, hashing: bool, *, begun: bool = False) -> None:
         self._store = store
         self._path = temporary
         self._hash = hashlib.sha256() if hashing else None
         self.size = 0
         with disk_errors(temporary, "write a blob"):
-            self._file: io.FileIO | None = io.FileIO(temporary, "xb")
+            self._file: io.FileIO | None = io.FileIO(temporary, "ab" if begun else "xb")
+            if begun:
+                self.size = os.fstat(self._file.fileno()).st_size
 
     @property
     def path(self) -> str:
@@ -189,6 +195,13 @@ class BlobWriter:
             raise disk_error(error, self._store.path_of(found), "write a blob") from None
         self._file = None
         return found
+
+    def hand_over(self) -> str:
+        """Ends the writing; the file is the caller's."""
+        assert self._file is not None, "handed over after commit"
+        self._file.close()
+        self._file = None
+        return self._path
 
     def discard(self) -> None:
         """Removes what was written. Does nothing after ``commit``."""

@@ -104,6 +104,8 @@ def prune(
         threshold = time.time_ns() - grace
         freed = _collect(store, list(store.blobs), lambda digest: None if digest in known else threshold)
         sweep(store.lease.folder, f"{store.root}/lamella/tmp")
+        store.partials.sweep(threshold)
+        store.origins.forget_images(digest for digest in store.origins.images() if not store.blobs.has(digest))
     names = tuple(name for image in going for name in image.names)
     return freed._replace(
         untagged=names, images=tuple(dict.fromkeys(image.image_id for image in going)), cache_records=records

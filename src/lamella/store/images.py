@@ -165,6 +165,12 @@ class ImageTable:
         """Those for which the store has the image."""
         return tuple(self._there(image))
 
+    def lacks(self, image: StoredImage, platform: Platform) -> bool:
+        """Whether the index of ``image`` names a better one for ``platform`` than those that are here."""
+        offered = self._mirror.manifests(image.root)
+        best = best_match([entry.platform for entry in offered if entry.platform is not None], platform)
+        return any(entry.platform == best and not self._blobs.has(entry.digest) for entry in offered if best)
+
     def _there(self, image: StoredImage) -> dict[Platform, tuple[Descriptor, Image]]:
         found: dict[Platform, tuple[Descriptor, Image]] = {}
         for manifest in self._mirror.manifests(image.root):

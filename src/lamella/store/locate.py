@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from lamella.errors import ImageInvalid, InputError, LamellaError, NotFound, NotSupported
 from lamella.oci.descriptor import REF_NAME
@@ -13,9 +13,10 @@ from lamella.oci.digest import Digest
 from lamella.oci.image import BlobSource, Image
 from lamella.oci.platform import Platform
 from lamella.store.layout import IndexEntry, normal_name
-from lamella.store.load import open_archive
-from lamella.store.source import CONTAINERD_NAME, ImageSource, LayoutSource, NamedImage, folder_source
 from lamella.store.store import Store
+
+if TYPE_CHECKING:  # an image of the store needs none of it
+    from lamella.store.source import ImageSource, LayoutSource, NamedImage
 
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 
@@ -83,6 +84,8 @@ def open_layout(text: str, platform: Platform) -> tuple[LayoutSource, Image]:
     folder, tag = split_path(rest, os.path.isdir)
     if not os.path.isdir(folder):
         raise InputError("there is no such folder", where=folder or text)
+    from lamella.store.source import folder_source
+
     source = folder_source(folder, platform)
     entries = source.entries()
     if digest:
@@ -99,6 +102,8 @@ def open_layout(text: str, platform: Platform) -> tuple[LayoutSource, Image]:
 
 def _is_tagged(entry: IndexEntry, tag: str) -> bool:
     """The annotation may be a bare tag, as the specification has it, or a whole name."""
+    from lamella.store.source import CONTAINERD_NAME
+
     names = {name for key, name in entry.descriptor.annotations if key in (REF_NAME, CONTAINERD_NAME)}
     return any(name == tag or name.rpartition("/")[2].endswith(f":{tag}") for name in names) or entry.name == tag
 
@@ -107,11 +112,15 @@ def _from_folder(text: str, rest: str) -> LocatedImage:
     folder, name = split_path(rest, os.path.isdir)
     if not os.path.isdir(folder):
         raise InputError("there is no such folder", where=folder or text)
+    from lamella.store.source import folder_source
+
     return choose(text, folder_source(folder), name, folder)
 
 
 def _from_archive(text: str, rest: str, store: Store) -> LocatedImage:
     path, name = split_path(rest, os.path.isfile)
+    from lamella.store.load import open_archive
+
     return choose(text, open_archive(path, store.temporary_path(".tar")), name, path)
 
 

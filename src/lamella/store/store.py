@@ -5,6 +5,7 @@ ROOT/lamella/index.sqlite                        facts and the build cache (see 
 ROOT/lamella/lock                                held while names change or garbage is collected
 ROOT/lamella/toc/<diff ID>                       tables of contents of layers
 ROOT/lamella/tmp, leases                         temporary files and the leases of living processes
+ROOT/lamella/partial                             beginnings of blobs whose fetching was broken off
 ROOT/lamella/reserve                             space kept for removing things from a full disk
 ROOT/lamella/snapshots, caches, containers, run  belong to other rooms
 """
@@ -32,6 +33,7 @@ from lamella.store.lock import StoreLock
 from lamella.store.mirror import Mirror
 from lamella.store.notes import Notes
 from lamella.store.origins import Origins
+from lamella.store.partials import Partials
 
 #: bytes; for index.json and SQLite's files beside its own
 _RESERVE = 1 << 20
@@ -50,6 +52,7 @@ class Store:
         self.blobs = BlobStore(root, self.lease)
         self.layers = LayerStore(f"{own}/toc", self.database, self.blobs, self.lease)
         mirror = Mirror(self.layout, self.database, self.blobs, self.layers)
+        self.partials = Partials(f"{own}/partial", self.lease)
         self.origins = Origins(self.database)
         self.images = ImageTable(
             self.layout, mirror, self.blobs, self.layers, lock=self._lock, lease=self.lease, origins=self.origins

@@ -75,14 +75,19 @@ def _run(args: argparse.Namespace, session: Session, table: object, container: C
     job = Job(session.root, folder, container, located.image, located.blobs, runtime, ports)
     attached = None if args.detach else _attached(args)
     channel = start_monitor(job, lock, attached)
-    if attached is None:
-        note = wait_started(channel)
+
+    def started(note: str) -> None:
+        """The image is unpacked: for as long as the container runs the store is let go."""
         if note:
             session.note(f"note: {note}")
+        located.close()
+        session.close()
+
+    if attached is None:
+        started(wait_started(channel))
         session.out(container.id)
         return 0
-    terminal = 0 if args.tty and args.interactive else -1
-    return follow_container(channel, terminal, lambda note: session.note(f"note: {note}"))
+    return follow_container(channel, 0 if args.tty and args.interactive else -1, started)
 
 
 def _attached(args: argparse.Namespace) -> Attached:

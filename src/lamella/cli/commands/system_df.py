@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.caches import cache_usage
+    from lamella.cli.containerusage import container_usage, volume_usage
     from lamella.cli.snapshots import count_snapshots, disk_usage, snapshots_folder
     from lamella.cli.text.docker import docker_table, human_size
     from lamella.store.collect import needed
@@ -37,6 +38,8 @@ def run(args: argparse.Namespace, session: Session) -> int:
         ),
         "snapshots": (count_snapshots(store), disk_usage(snapshots_folder(store)), 0),
         "cache mounts": cache_usage(store),
+        "containers": container_usage(store),
+        "volumes": volume_usage(store),
     }
     if args.format == "json":
         keys = ("total", "size", "reclaimable")
