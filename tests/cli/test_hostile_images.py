@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile import Case, cases, lower_layer
-from images import docker_archive
+from images import docker_archive, oci_layout
 from lyingtar import END
-from roads import seen
+from roads import indexed, merged, seen
 from treeview import difference
 
 from lamella.filetree.entry import Entry
@@ -153,3 +154,44 @@ def test_more_layers_than_anything_can_run(lamella: Lamella, tmp_path: Path) -> 
     done = lamella("load", "-i", str(tmp_path / "many.tar"))
     assert done.code == 2
     assert "600 layers" in done.err
+
+
+PULLED = [
+    "../ before a name", "a loop of links", "hard link to a file of a lower layer", "hard link out",
+    "the attribute trusted.overlay.opaque", "cut in a file", "a file through a link out", "the root made opaque",
+    "whiteout through a link out",
+]  # fmt: skip
+
+
+@pytest.mark.peer
+@pytest.mark.root
+def test_pulled(
+    registry: Any,
+    lamella: Lamella,
+    canary: Path,
+    require: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Layers are unpacked while they come: what is refused then leaves no image, no blob and no snapshot."""
+    skopeo = require("skopeo")
+    for number, name in enumerate(PULLED):
+        case = CASES[name]
+        layout = tmp_path_factory.mktemp("layout") / "image"
+        oci_layout([lower_layer(), case.layer(str(canary))], layout)
+        reference = f"{registry.host}/hostile/case{number}:1"
+        words = [skopeo, "copy", "-q", "--dest-tls-verify=false", f"oci:{layout}:hostile", f"docker://{reference}"]
+        subprocess.run(words, check=True, capture_output=True)
+        done = lamella("pull", reference)
+        if case.refused and done.code == 0:
+            assert name in LATER
+            done = lamella("explain", reference)
+        assert done.code == (2 if case.refused else 0), (name, done.err)
+        if case.refused:
+            message = done.err.rpartition("error: ")[2]
+            assert "sha256:" in message, name
+            assert case.path.strip(": ") in message, (name, message)
+        else:
+            with Store.open(os.environ["LAMELLA_ROOT"]) as store:
+                lower = merged([indexed(lower_layer())])
+                assert difference(lower, tree_of(store, reference), str(canary)) == case.tree, name
+    assert lamella("image", "verify").code == 0

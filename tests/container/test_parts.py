@@ -380,23 +380,3 @@ def test_filters() -> None:
     assert not parse_filters(["name=web", "status=running"])(one, state)
     with pytest.raises(UsageError):
         parse_filters(["colour=red"])
-
-
-@pytest.mark.root
-def test_users_are_read_from_plain_files_alone(tmp_path: Path) -> None:
-    """An image may have a device for its /etc/passwd, and a container that runs may change its files meanwhile."""
-    from lamella.container.sandbox import user_in
-
-    (tmp_path / "etc").mkdir()
-    passwd = tmp_path / "etc" / "passwd"
-    for make in (
-        lambda: os.mkfifo(passwd),
-        lambda: os.mknod(passwd, 0o020666, os.makedev(1, 5)),  # /dev/zero
-        lambda: os.mkdir(passwd),
-    ):
-        make()
-        with pytest.raises(InputError, match="app"):
-            user_in(str(tmp_path), "app")
-        passwd.rmdir() if passwd.is_dir() else passwd.unlink()
-    passwd.write_text("app:x:5:6::/:\n")
-    assert user_in(str(tmp_path), "app")[:2] == (5, 6)
