@@ -26,6 +26,8 @@ from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Ent
 from lamella.filetree.tree import merge_layers, order
 from lamella.store.archive import import_rootfs
 from lamella.store.store import Store
+from lamella.userns import current, enter
+from lamella.userns.standing import PLAIN, ROOT
 
 # What a script starts in the background ignores SIGINT, and so would all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
@@ -40,6 +42,10 @@ os.environ["CONTAINERS_REGISTRIES_CONF"] = str(REPOSITORY / "tests/data/registri
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """As an ordinary user the suite runs in a user namespace, before there are threads or workers; with
+    LAMELLA_TEST_NAMESPACE=no outside of it, as a user calls the program. Temporary files lie in memory."""
+    if os.geteuid() != 0 and os.environ.get("LAMELLA_TEST_NAMESPACE") != "no":
+        enter()
     if config.option.basetemp or hasattr(config, "workerinput"):
         return
     if "LAMELLA_TEST_TMP" in os.environ:
@@ -104,9 +110,15 @@ def store_with(bases: Path, once: Callable[[str, Callable[[Path], object]], Path
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``root`` needs root of the machine; ``containers`` is satisfied by root of a user namespace, or by what can
+    enter one."""
+    kind = current().kind
+    outside = os.environ.get("LAMELLA_TEST_NAMESPACE") == "no"
     for item in items:
-        if "root" in item.keywords and os.geteuid() != 0:
-            item.add_marker(pytest.mark.skip(reason="needs root"))
+        if "root" in item.keywords and kind != ROOT:
+            item.add_marker(pytest.mark.skip(reason="needs root of the machine"))
+        elif "containers" in item.keywords and kind == PLAIN and not outside:
+            item.add_marker(pytest.mark.skip(reason="needs root, or a user namespace"))
 
 
 @pytest.fixture(scope="session")

@@ -157,7 +157,7 @@ def test_a_cached_layer_is_of_the_same_epoch(builder: Builder) -> None:
     assert cached(builder.build(text, epoch=later)) == [True]
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_the_network_of_the_command_line_counts(busybox: Builder) -> None:
     text = "FROM busybox\nRUN ls /sys/class/net > /net\n"
     assert [cached(busybox.build(text, network=network)) for network in ("none", "host", "none")] == [

@@ -15,7 +15,7 @@ from lamella.events import ignore
 Builder = Any
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_a_failing_stage_ends_the_long_runs_of_the_others(busybox: Builder) -> None:
     text = (
         "FROM busybox AS slow\nRUN sleep 60\n"
@@ -36,7 +36,7 @@ def test_the_first_error_is_told_not_that_others_were_cancelled(builder: Builder
     assert caught.value.where == "Dockerfile:2"
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_a_runner_made_after_the_cancellation_runs_nothing(busybox: Builder) -> None:
     from lamella.runtime.protocol import Process, Sandbox
 
@@ -51,7 +51,7 @@ def test_a_runner_made_after_the_cancellation_runs_nothing(busybox: Builder) -> 
         machine.close()
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_a_listener_that_fails_ends_the_build_and_leaves_nothing_running(busybox: Builder) -> None:
     from lamella.build.engine import build
     from lamella.events import StepOutput

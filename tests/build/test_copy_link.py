@@ -98,7 +98,7 @@ def test_root_is_a_number(builder: Builder) -> None:
         assert (entry.uid, entry.gid) == (0, 0)
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_a_run_sees_the_layer_on_top(busybox: Builder, tmp_path: Path) -> None:
     busybox.file("a", "seen")
     text = "FROM busybox\nRUN mkdir -p /real && ln -s real /link && echo old > /real/old\nCOPY --link a /link/\n"

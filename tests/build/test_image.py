@@ -83,7 +83,7 @@ def test_a_trigger_that_reads_a_later_stage_is_refused(builder: Builder) -> None
         builder.build("FROM base AS first\nFROM first AS later\nCOPY a /a\n")
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_the_time_of_a_step_does_not_count_its_waiting_for_a_stage(busybox: Builder) -> None:
     result = busybox.build(
         "FROM busybox AS slow\nRUN sleep 0.5; echo 1 >/out\nFROM busybox\nCOPY --from=slow /out /out\n"

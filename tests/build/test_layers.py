@@ -16,7 +16,7 @@ from lamella.image.regroup import IN_A_LATER_LAYER, NOTHING_LEFT
 
 from .conftest import Builder
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 MEGABYTE = 1 << 20
 FIVE_RUNS = (

@@ -12,8 +12,10 @@ import pytest
 
 from lamella.errors import ContextError, DockerfileError, LamellaError
 from lamella.events import Note, StepOutput
+from lamella.userns import current
+from lamella.userns.standing import ROOT
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Builder = Any
 
 
@@ -235,7 +237,8 @@ def test_a_pipe_of_the_context_reaches_nobody_and_a_device_is_not_there(alpine: 
     """Read-only keeps nobody from writing to a named pipe, at whose other end a process of the user's may be."""
     alpine.file("f", "mine")
     os.mkfifo(alpine.context / "pipe")
-    os.mknod(alpine.context / "device", stat.S_IFCHR | 0o666, os.makedev(1, 5))
+    if current().kind == ROOT:
+        os.mknod(alpine.context / "device", stat.S_IFCHR | 0o666, os.makedev(1, 5))
     reader = os.open(alpine.context / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     try:
         alpine.build("FROM alpine:3.20\nRUN --mount=target=/ctx echo evil 1<>/ctx/pipe; ls /ctx\n")

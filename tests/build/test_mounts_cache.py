@@ -17,7 +17,7 @@ from lamella.errors import DockerfileError, Interrupted, StepFailed
 from lamella.events import StepOutput
 
 Builder = Any
-root = pytest.mark.root
+root = pytest.mark.containers
 
 
 def output(builder: Builder) -> str:

@@ -10,7 +10,7 @@ import pytest
 from lamella.build.preview import preview
 from lamella.build.request import BuildRequest, SecretSource
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Builder = Any
 TEXT = (
     "FROM alpine:3.20\nRUN --mount=target=/ctx --mount=type=cache,target=/c --mount=type=secret,id=s,required "

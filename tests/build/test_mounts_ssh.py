@@ -20,7 +20,7 @@ from lamella.errors import DockerfileError, InputError, MachineError
 from lamella.events import StepOutput
 
 Builder = Any
-root = pytest.mark.root
+root = pytest.mark.containers
 KEYS, SIGN, REMOVE_ALL, LOCK, ADD = 11, 13, 19, 22, 17
 FAILURE = b"\x05"
 

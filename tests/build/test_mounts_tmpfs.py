@@ -9,7 +9,7 @@ import pytest
 from lamella.errors import StepFailed
 from lamella.events import StepOutput
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Builder = Any
 
 

@@ -52,7 +52,7 @@ def test_a_tar_has_the_merged_file_system_with_owners_modes_and_links(files: Bui
     assert content.read() == b"1" * 70_000
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_what_a_later_layer_removes_or_replaces_is_not_in_the_tar(busybox: Builder) -> None:
     busybox.file("a", "old")
     text = "FROM busybox\nCOPY a /x/a\nCOPY a /y/a\nRUN mkfifo /pipe && echo new > /y/a && rm -rf /x /bin\n"

@@ -10,7 +10,7 @@ import pytest
 from lamella.errors import DockerfileError
 from lamella.events import StepOutput
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Builder = Any
 
 

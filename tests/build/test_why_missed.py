@@ -302,7 +302,7 @@ def test_lines_are_kept_no_longer_than_their_record(builder: Builder) -> None:
     assert builder.store.database.query(count) == [(0,)]
 
 
-@pytest.mark.root
+@pytest.mark.containers
 class TestRun:
     """What changes a RUN."""
 

@@ -165,7 +165,7 @@ def test_an_image_without_layers(lamella: Lamella, context: Path) -> None:
     assert lamella("build", ".").code == 0
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_what_a_later_step_deletes(lamella: Lamella, context: Path, bases: Path) -> None:
     lamella("import", str(bases / "busybox-musl-amd64.tar.gz"), "busybox")
     (context / "Dockerfile").write_text("FROM busybox\nCOPY big /big\nRUN rm /big && echo 1 >/x\n")

@@ -136,7 +136,7 @@ def test_hostile_archives(build: Any, hostile: Any, store_root: Path) -> None:
     assert b"hint:" in done.stderr
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_links_in_an_archive_never_lead_out(build: Any, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -205,7 +205,7 @@ def test_a_killed_build_leaves_its_context_to_the_next(store_root: Path, tmp_pat
     assert list(temporary.glob("*")) == []
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_run_sees_an_archives_files_as_they_were_in_it(
     put_image: Any, lamella: Any, tmp_path: Path, bases: Path
 ) -> None:

@@ -142,7 +142,7 @@ def test_bad_input(arguments: list[str], message: str, project: Path, lamella: C
     assert message in result.err and "hint:" in result.err
 
 
-@pytest.mark.root
+@pytest.mark.containers
 class TestProve:
     def test_five_layers_become_one(self, busybox: Path, lamella: Call) -> None:
         result = lamella("fix", "--prove", "--write")

@@ -164,7 +164,7 @@ def test_inspect(lamella: Lamella, tmp_path: Path) -> None:
     assert (done.code, done.out) == (2, "")
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.peer
 @pytest.mark.xdist_group("dockerd")
 def test_the_same_table_as_docker_prints(

@@ -234,7 +234,7 @@ def test_df(lamella: Lamella, put_image: PutImage) -> None:
     assert found["loose blobs"] == {"total": 0, "size": 0, "reclaimable": 0}
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_snapshots_go_with_their_image(lamella: Lamella, bases: Path, tmp_path: Path, store_root: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN touch /made\n")
     assert lamella("import", str(bases / "busybox-musl-amd64.tar.gz"), "busybox").code == 0

@@ -70,7 +70,7 @@ def lamella(lamella_root: Path) -> Any:
     one.close()
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(
     case: Case,

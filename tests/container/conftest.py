@@ -116,18 +116,20 @@ class Containers:
         """Everything on this machine that belongs to a container of this store."""
         own = self.store / "lamella"
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.store) in line]
-        workspaces = [path.name for path in (own / "snapshots/overlay/s").glob("*") if (path / "root").exists()]
+        workspaces = [path.name for path in (own / "snapshots").glob("overlay*/s/*") if (path / "root").exists()]
         folders = {
             "containers": [path.name for path in (own / "containers").glob("*") if path.name not in ("names", "lock")],
             "names": os.listdir(own / "containers/names") if (own / "containers/names").exists() else [],
             "runtimes": os.listdir(own / "run") if (own / "run").exists() else [],
             "volumes": [path.name for path in (own / "volumes").glob("*") if len(path.name) == 64],
             "workspaces": workspaces,
-            "owners": os.listdir(own / "snapshots/overlay/owners"),
+            "owners": [path.name for path in (own / "snapshots").glob("overlay*/owners/*")],
             "leases": os.listdir(own / "leases"),
             "temporary": os.listdir(own / "tmp"),
         }
-        groups = [str(path) for group in self.groups for path in Path("/sys/fs/cgroup").rglob(group)]
+        # Others make and remove groups meanwhile, which os.walk passes over.
+        every = [(folder, names) for folder, names, _ in os.walk("/sys/fs/cgroup")]
+        groups = [f"{folder}/{name}" for folder, names in every for name in names if name in self.groups]
         found = {**folders, "processes": self.processes(), "mounts": mounts, "groups": groups}
         return {what: names for what, names in found.items() if names}
 

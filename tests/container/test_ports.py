@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 #: answers each line by itself, for as many as come
 ECHO = ("nc", "-lk", "-p", "8080", "-e", "cat")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Containers = Any
 
 
@@ -102,6 +102,9 @@ def test_limits(containers: Containers) -> None:
         files = ("memory.max", "cpu.max", "pids.max")
     script = f"cd /sys/fs/cgroup; cat {' '.join(files)}"
     done = containers.run("sh", "-c", script, flags=("--memory", "64m", "--cpus", "0.5", "--pids-limit", "20"))
+    if os.geteuid() != 0:
+        assert (done.returncode, done.stdout) == (3, "") and "not delegated to this user" in done.stderr
+        return
     assert done.stdout.split()[0] == str(64 << 20)
     assert "50000" in done.stdout
     assert done.stdout.split()[-1] == "20"

@@ -58,7 +58,7 @@ CASES = [
 ]
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_one_clear_message(alpine: Shell, case: Case) -> None:
     (alpine.folder.parent / "secret").write_text("secret")
@@ -81,7 +81,7 @@ def test_one_clear_message(alpine: Shell, case: Case) -> None:
     assert alpine.mounts() == []
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_no_runtime(alpine: Shell) -> None:
     alpine.write("Dockerfile", ALPINE + "LABEL a=b\nRUN true\n")
     done = alpine.run("build", ".", env=alpine.env | {"LAMELLA_RUNTIME": "/no/such/runc"})
@@ -91,7 +91,7 @@ def test_no_runtime(alpine: Shell) -> None:
     alpine.verify()
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_not_root(shell: Shell, unprivileged: Callable[[], None]) -> None:
     """RUN needs root (so far); COPY alone does not."""
     with tempfile.TemporaryDirectory() as place:
@@ -119,7 +119,7 @@ def test_not_root(shell: Shell, unprivileged: Callable[[], None]) -> None:
         assert shell.run("image", "verify", **options).returncode == 0
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.parametrize("step", ["COPY big /big", "RUN cat /dev/zero > /big"])
 def test_full_disk(alpine: Shell, step: str, tmp_path: Path, bases: Path) -> None:
     image, place = tmp_path / "disk.img", tmp_path / "disk"

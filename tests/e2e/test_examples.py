@@ -12,7 +12,7 @@ import pytest
 from demo import EXAMPLES, REPOSITORY, Demo, http_answer
 
 # One worker: the bases are made once, and the examples' generated files lie in the source tree.
-pytestmark = [pytest.mark.root, pytest.mark.peer, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.containers, pytest.mark.peer, pytest.mark.xdist_group("examples")]
 
 PT_INTERP = 3  # names the dynamic linker
 

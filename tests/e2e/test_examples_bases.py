@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-pytestmark = [pytest.mark.root, pytest.mark.peer, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.containers, pytest.mark.peer, pytest.mark.xdist_group("examples")]
 
 
 def run(*argv: str | Path, **env: str) -> subprocess.CompletedProcess[str]:

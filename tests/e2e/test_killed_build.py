@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 Shell = Any
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 KILLS = 30
 DOCKERFILE = """FROM alpine:3.20 AS other

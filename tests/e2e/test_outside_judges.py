@@ -16,7 +16,7 @@ import pytest
 from lamella.filetree.tree import merge_layers, resolved
 from lamella.store.store import Store
 
-pytestmark = [pytest.mark.root, pytest.mark.peer]
+pytestmark = [pytest.mark.containers, pytest.mark.peer]
 Shell = Any
 Tree = dict[str, tuple[str, int, int, int, str]]
 

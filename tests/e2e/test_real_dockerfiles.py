@@ -16,7 +16,7 @@ from demo import REPOSITORY, Demo, http_answer
 Docker = Any
 REAL = REPOSITORY / "tests" / "data" / "real"
 
-pytestmark = [pytest.mark.root, pytest.mark.peer, pytest.mark.slow, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.containers, pytest.mark.peer, pytest.mark.slow, pytest.mark.xdist_group("examples")]
 
 
 class Pair:

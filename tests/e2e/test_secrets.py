@@ -21,7 +21,7 @@ import zstandard
 from lamella.build.mounts.cachefolders import CacheFolders
 
 Shell = Any
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 #: the step shows by a digest that it saw both; it waits until a file shows up in its cache, for at most a minute
 HOLD = (

@@ -18,6 +18,8 @@ from lamella.filetree.entry import FILE, Entry
 from lamella.layer.changes import walk_tree
 from lamella.layer.pack import pack_layer
 from lamella.layer.packed import PackItem
+from lamella.userns import current
+from lamella.userns.standing import ROOT
 
 #: cap_net_bind_service=ep, as the kernel stores it
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
@@ -162,6 +164,8 @@ def grow() -> Callable[..., None]:
                 os.symlink(node["link"], path)
             elif kind == "p":
                 os.mkfifo(path)
+            elif kind in "cb" and current().kind != ROOT:
+                Path(path).touch()
             elif kind in "cb":
                 os.mknod(path, 0o020600 if kind == "c" else 0o060600, os.makedev(*node["device"]))
             else:

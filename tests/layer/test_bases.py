@@ -63,7 +63,7 @@ def test_a_base_is_read_as_tarfile_reads_it(name: str, bases: Path) -> None:
     assert (index.digest, index.size) == ("sha256:" + hashlib.sha256(raw).hexdigest(), len(raw))
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.parametrize("name", BASES)
 def test_a_base_on_disk_is_its_table_of_contents(name: str, bases: Path, place: Path, seen: Any) -> None:
     with (bases / name).open("rb") as blob, open_decompressed(blob, name) as tar:
@@ -75,7 +75,7 @@ def test_a_base_on_disk_is_its_table_of_contents(name: str, bases: Path, place: 
     assert seen(place) == tree
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.parametrize("name", BASES)
 def test_a_base_packed_again_is_the_same_tree(name: str, bases: Path, place: Path) -> None:
     with (bases / name).open("rb") as blob, open_decompressed(blob, name) as tar:

@@ -23,8 +23,9 @@ from lamella.layer.pack import pack_layer
 from lamella.layer.packed import PackItem
 from lamella.layer.read import read_entries
 from lamella.layer.unpack import unpack_layer
+from lamella.userns import current
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 RELAXED = settings(deadline=None, max_examples=usually(60, 150), suppress_health_check=list(HealthCheck))
 
 Member = tuple[Entry, bytes]
@@ -34,7 +35,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 @contextmanager
 def overlay(layers: list[Path], target: Path) -> Iterator[None]:
     """Mounts ``layers``, the top one first."""
-    options = "lowerdir=" + ":".join(map(str, layers))
+    options = "lowerdir=" + ":".join(map(str, layers)) + ",userxattr" * current().in_namespace
     if _LIBC.mount(b"overlay", bytes(target), b"overlay", 1, options.encode()) != 0:
         pytest.skip(f"overlayfs cannot be mounted: {os.strerror(ctypes.get_errno())}")
     try:

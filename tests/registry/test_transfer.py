@@ -140,7 +140,7 @@ def test_what_was_pushed_is_what_is_pulled(
     assert (heard.total.blobs, heard.total.present) == (0, 3)
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_layers_are_unpacked_while_they_come(
     registry: Registry, add_image: AddImage, store: Store, other: Store
 ) -> None:
@@ -485,7 +485,7 @@ def test_what_came_in_part_is_garbage_one_day(store: Store, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("unpack", [False, pytest.param(True, marks=pytest.mark.root)])
+@pytest.mark.parametrize("unpack", [False, pytest.param(True, marks=pytest.mark.containers)])
 def test_a_layer_that_is_not_what_the_config_says(
     registry: Registry, add_image: AddImage, store: Store, other: Store, *, known: bool, unpack: bool
 ) -> None:

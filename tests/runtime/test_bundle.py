@@ -163,7 +163,7 @@ def test_no_privilege(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "root" in str(caught.value.hint)
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_program_that_cannot_be_executed(tmp_path: Path) -> None:
     (tmp_path / "odd").write_text("\x7fELF")
     (tmp_path / "odd").chmod(0o755)

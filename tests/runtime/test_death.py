@@ -15,7 +15,7 @@ import pytest
 
 from lamella.runtime import find_runner
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

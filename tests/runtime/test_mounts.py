@@ -12,7 +12,7 @@ import pytest
 
 from lamella.runtime.protocol import BindMount, FileMount, Process, Sandbox, TmpfsMount
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 Run = Callable[..., tuple[int, bytes, bytes]]
 SECRET = b"correct horse battery staple"
 
@@ -68,6 +68,7 @@ def test_neither_environment_nor_files_reach_the_disk(runner: Any, alpine: Path,
     assert found == []
 
 
+@pytest.mark.root
 def test_insecure_has_devices_and_every_capability_whoever_it_runs_as(run: Run, alpine: Path) -> None:
     script = "test -c /dev/fuse && test -b /dev/loop0 && grep CapEff /proc/self/status"
     _, out, _ = run(alpine, "sh", "-c", script, user=(1000, 1000, ()), security="insecure")

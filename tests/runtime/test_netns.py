@@ -20,7 +20,7 @@ from lamella.runtime.listen import bind_ports
 from lamella.runtime.netns import ContainerNetwork
 from lamella.runtime.ports import parse_ports
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 T = TypeVar("T")
 Open = Callable[..., ContainerNetwork]
@@ -38,6 +38,7 @@ def network() -> Iterator[Open]:
 
     def call(*words: str) -> ContainerNetwork:
         made.append(ContainerNetwork(bind_ports(parse_ports(words))))
+        made[-1].wait_ready()
         return made[-1]
 
     yield call
@@ -364,11 +365,13 @@ from lamella.runtime.listen import bind_ports
 from lamella.runtime.netns import ContainerNetwork
 from lamella.runtime.ports import parse_ports
 network = ContainerNetwork(bind_ports(parse_ports(["127.0.0.1::8080", "127.0.0.1::53/udp"])))
+network.wait_ready()
 print(*(port.host for port in network.ports), os.fstat(network.namespace).st_ino, flush=True)
 sys.stdin.read()
 """
 
 
+@pytest.mark.root
 @pytest.mark.peer
 def test_a_kill_leaves_nothing(require: Callable[[str], str]) -> None:
     helper = require("slirp4netns")

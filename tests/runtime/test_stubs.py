@@ -25,7 +25,7 @@ def _state(root: Path) -> dict[str, tuple[int, int, int]]:
     return result
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_image_with_one_program(run: Run, scratch: Path, tmp_path: Path) -> None:
     before = _state(scratch)
     mounts = (
@@ -39,7 +39,7 @@ def test_image_with_one_program(run: Run, scratch: Path, tmp_path: Path) -> None
     assert _state(scratch) == before
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_own_changes_stay(run: Run, scratch: Path, tmp_path: Path) -> None:
     before = _state(scratch)
     script = "cd /; busybox mkdir new; echo x > new/f; echo y > root/.cache/kept; echo p > etc/passwd"
@@ -61,7 +61,7 @@ def test_own_changes_stay(run: Run, scratch: Path, tmp_path: Path) -> None:
     assert after["bin"] == before["bin"]
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_time_of_a_parent_that_the_step_did_not_touch(run: Run, scratch: Path) -> None:
     (scratch / "etc").mkdir()
     (scratch / "etc" / "keep").write_text("x")
@@ -71,7 +71,7 @@ def test_time_of_a_parent_that_the_step_did_not_touch(run: Run, scratch: Path) -
     assert _state(scratch) == before
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_links_stay_inside(run: Run, scratch: Path, tmp_path: Path) -> None:
     (scratch / "etc").mkdir()
     (scratch / "etc" / "resolv.conf").symlink_to("/run/systemd/stub-resolv.conf")
@@ -85,7 +85,7 @@ def test_links_stay_inside(run: Run, scratch: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "outside").exists()
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_step_that_swaps_a_parent_for_a_link_out(run: Run, scratch: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir()

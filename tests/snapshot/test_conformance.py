@@ -13,8 +13,10 @@ import pytest
 
 from lamella.errors import ImageInvalid, LamellaError
 from lamella.snapshot.protocol import Snapshot
+from lamella.snapshot.select import SUFFIXES
+from lamella.userns import current
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 BASE = """
 mkdir -p etc usr/bin usr/lib/deep/er var/log
@@ -23,7 +25,7 @@ echo bin > usr/bin/tool; chmod 755 usr/bin/tool
 ln -s tool usr/bin/link; ln -s usr/lib lib
 echo a > usr/lib/a; ln usr/lib/a usr/lib/b
 echo deep > usr/lib/deep/er/file; chown 7:8 usr/lib/deep
-mkfifo var/fifo; mknod var/null c 1 3
+mkfifo var/fifo; DEVICE var/null c 1 3
 touch -d 2001-02-03 etc/one usr/lib/deep/er/file; touch -d 2001-02-03 usr/lib/deep/er
 """
 
@@ -115,7 +117,7 @@ CASES = {
         "mkdir -p n/er; echo 2 > n/er/file2; rm -r usr/lib/deep; mv n usr/lib/deep",
         None,
     ),
-    "devices and pipes": ("mknod etc/zero c 1 5; mkfifo etc/p; mknod etc/b b 7 0; rm var/fifo", None),
+    "devices and pipes": ("DEVICE etc/zero c 1 5; mkfifo etc/p; DEVICE etc/b b 7 0; rm var/fifo", None),
     "a socket": (
         "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('etc/s')\"; touch -d 2001-01-01 etc",
         {"etc": "d"},
@@ -136,7 +138,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_layer_of_a_step(case: str, start: Start, obey: Obey) -> None:
+def test_layer_of_a_step(case: str, start: Start, obey: Obey, snapshotter: Any) -> None:
+    if current().in_namespace and snapshotter.name == "overlay" and case == "hard link to an old file":
+        pytest.skip("a user's overlay shows two inodes until it is mounted again")
     script, expected = CASES[case]
     told = obey(start(BASE), script)
     if expected is not None:
@@ -284,7 +288,7 @@ def test_bad_layer_leaves_nothing(snapshotter: Any, store: str) -> None:
         snapshotter.unpack(None, io.BytesIO(b"no tar" * 200), "sha256:" + "3" * 64, "the layer")
     assert "the layer" in str(caught.value)
     assert snapshotter.find("sha256:" + "3" * 64) is None
-    assert os.listdir(f"{store}/{snapshotter.name}/s") == []
+    assert os.listdir(f"{store}/{snapshotter.name}{SUFFIXES[current().kind]}/s") == []
 
 
 def test_gone_parent_is_a_clear_error(snapshotter: Any) -> None:

@@ -14,7 +14,7 @@ from lamella.snapshot.erase import erase
 from lamella.snapshot.overlay import OverlaySnapshotter
 from lamella.snapshot.overlaymount import OverlayMounts
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 
 def _layers(snapshotter: Any, count: int) -> Any:

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from lamella.snapshot import open_snapshotter
+from lamella.snapshot.select import SUFFIXES
 from lamella.snapshot.table import SnapshotTable
+from lamella.userns import current
 
-pytestmark = pytest.mark.root
+SUFFIX = SUFFIXES[current().kind]
+pytestmark = pytest.mark.containers
 
 WORKER = """
 import io, os, sys
@@ -92,7 +95,7 @@ def test_killed_at_any_moment(backend: str, store: str) -> None:
         assert _mounts_below(store) == []
     snapshotter: Any = open_snapshotter(store, backend)
     snapshotter.recover()
-    folder = f"{store}/{backend}"
+    folder = f"{store}/{backend}{SUFFIX}"
     bound = {os.readlink(f"{folder}/chains/{name}") for name in os.listdir(f"{folder}/chains")}
     assert bound, "the worker was killed before it did anything, eight times"
     assert set(os.listdir(f"{folder}/s")) == bound
@@ -169,7 +172,7 @@ def test_two_processes_at_once(backend: str, store: str) -> None:
     snapshot = snapshotter.find(f"sha256:{11:064x}")
     with snapshotter.view(snapshot) as root:
         assert len(os.listdir(root)) == 240
-    assert len(os.listdir(f"{store}/{backend}/s")) == 12, "of two that made the same snapshot one is kept"
+    assert len(os.listdir(f"{store}/{backend}{SUFFIX}/s")) == 12, "of two that made the same snapshot one is kept"
     snapshotter.close()
 
 
@@ -191,7 +194,7 @@ def test_found_snapshot_outlives_its_removal_by_another(backend: str, store: str
     ours.close()
     fresh: Any = open_snapshotter(store, backend)
     fresh.recover()
-    assert os.listdir(f"{store}/{backend}/s") == [], "now nobody holds it"
+    assert os.listdir(f"{store}/{backend}{SUFFIX}/s") == [], "now nobody holds it"
     fresh.close()
 
 
@@ -213,7 +216,7 @@ def test_removal_keeps_what_children_stand_on(backend: str, store: str) -> None:
         assert os.listdir(root) == ["below"]
     snapshotter.remove("sha256:" + "b" * 64)
     snapshotter.close()
-    assert os.listdir(f"{store}/{backend}/s") == []
+    assert os.listdir(f"{store}/{backend}{SUFFIX}/s") == []
 
 
 def test_what_we_made_and_removed_is_gone_at_once(backend: str, store: str) -> None:
@@ -223,11 +226,11 @@ def test_what_we_made_and_removed_is_gone_at_once(backend: str, store: str) -> N
     snapshotter.bind(parent, "sha256:" + "a" * 64)
     workspace = snapshotter.prepare(parent)
     snapshotter.remove("sha256:" + "a" * 64)
-    assert len(os.listdir(f"{store}/{backend}/s")) == 2, "the workspace stands on it"
+    assert len(os.listdir(f"{store}/{backend}{SUFFIX}/s")) == 2, "the workspace stands on it"
     child = workspace.commit()
     snapshotter.bind(child, "sha256:" + "b" * 64)
     snapshotter.remove("sha256:" + "b" * 64)
-    assert os.listdir(f"{store}/{backend}/s") == []
+    assert os.listdir(f"{store}/{backend}{SUFFIX}/s") == []
     snapshotter.close()
 
 
@@ -250,5 +253,5 @@ def test_closing_looks_for_garbage_only_where_there_may_be_some(
     monkeypatch.undo()
     snapshotter.prepare(None).commit()
     snapshotter.close()
-    assert len(os.listdir(f"{store}/{backend}/s")) == 1
-    assert os.listdir(f"{store}/{backend}/owners") == []
+    assert len(os.listdir(f"{store}/{backend}{SUFFIX}/s")) == 1
+    assert os.listdir(f"{store}/{backend}{SUFFIX}/owners") == []

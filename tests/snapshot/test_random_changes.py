@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lamella.layer.unpack import unpack_layer
 from lamella.snapshot import open_snapshotter
 
-pytestmark = pytest.mark.root
+pytestmark = pytest.mark.containers
 
 NAMES = ["a", "b", "c", "d\udcff", "é"]
 PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from lamella.snapshot import open_snapshotter, settle
+from lamella.snapshot.select import SUFFIXES
+from lamella.userns import current
 
-pytestmark = pytest.mark.root
+SUFFIX = SUFFIXES[current().kind]
+pytestmark = pytest.mark.containers
 
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -27,10 +30,10 @@ def test_only_the_latest_are_doubted(backend: str, store: str, monkeypatch: pyte
     _bind(snapshotter, OLD)
     _bind(snapshotter, NEW)
     long_ago = time.time() - 600
-    os.utime(f"{store}/{backend}/unsettled/{'1' * 64}", (long_ago, long_ago))
+    os.utime(f"{store}/{backend}{SUFFIX}/unsettled/{'1' * 64}", (long_ago, long_ago))
     snapshotter.close()
     snapshotter = open_snapshotter(store, backend)
-    assert os.listdir(f"{store}/{backend}/unsettled") == ["2" * 64]
+    assert os.listdir(f"{store}/{backend}{SUFFIX}/unsettled") == ["2" * 64]
     assert snapshotter.find(OLD) is not None
     assert snapshotter.find(NEW) is not None
     snapshotter.close()
@@ -39,10 +42,10 @@ def test_only_the_latest_are_doubted(backend: str, store: str, monkeypatch: pyte
     snapshotter = open_snapshotter(store, backend)
     assert snapshotter.find(OLD) is not None
     assert snapshotter.find(NEW) is None
-    assert os.listdir(f"{store}/{backend}/unsettled") == []
+    assert os.listdir(f"{store}/{backend}{SUFFIX}/unsettled") == []
     _bind(snapshotter, NEW)
     snapshotter.close()
     snapshotter = open_snapshotter(store, backend)
     assert snapshotter.find(NEW) is not None, "bound in this run of the kernel"
-    assert len(os.listdir(f"{store}/{backend}/s")) == 2, "the doubtful one is gone"
+    assert len(os.listdir(f"{store}/{backend}{SUFFIX}/s")) == 2, "the doubtful one is gone"
     snapshotter.close()

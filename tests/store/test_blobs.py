@@ -169,7 +169,7 @@ def test_killed_writer_leaves_no_blob_and_its_file_is_swept(root: Path, leftover
             assert set(store.blobs) == {Digest.of(b"living"), Digest.of(b"after")}
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_no_permission_is_said(tmp_path: Path) -> None:
     """Root may write anywhere but on what cannot be written at all."""
     with pytest.raises(MachineError) as caught:

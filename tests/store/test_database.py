@@ -122,7 +122,7 @@ def test_something_else_is_no_store(tmp_path: Path) -> None:
         Store.open(str(tmp_path / "layout"))
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_store_on_a_read_only_mount(root: Path, store: Store, add_image: AddImage) -> None:
     add_image("app", {"a": b"123"})
     store.close()

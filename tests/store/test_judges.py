@@ -100,7 +100,7 @@ def tree(folder: Path) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_umoci_unpacks_what_docker_and_tar_unpack(
     store: Store, bases: Path, tmp_path: Path, require: Callable[[str], str]
 ) -> None:
@@ -113,7 +113,7 @@ def test_umoci_unpacks_what_docker_and_tar_unpack(
     assert tree(tmp_path / "bundle" / "rootfs") == tree(tmp_path / "tar")
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_umoci_changes_the_store(
     store: Store, add_image: AddImage, tmp_path: Path, require: Callable[[str], str]
 ) -> None:
@@ -137,7 +137,7 @@ def test_umoci_changes_the_store(
     assert {image.names for image in store.images.list()} == {("app:1",), ("app:2",)}
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.xdist_group("dockerd")
 @pytest.mark.parametrize("compression", ["gzip", "none", "zstd"])
 def test_docker_loads_and_saves(
@@ -160,7 +160,7 @@ def test_docker_loads_and_saves(
         assert verify(back).ok
 
 
-@pytest.mark.root
+@pytest.mark.containers
 @pytest.mark.xdist_group("dockerd")
 def test_docker_shows_the_same_size_and_runs_the_same_tree(
     store: Store, bases: Path, tmp_path: Path, dockerd: Callable[..., str]

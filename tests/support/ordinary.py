@@ -29,6 +29,7 @@ class OrdinaryUser:
             for path in _SUBIDS:
                 _take_lines_out(path, self.name)
         self.uid = int(subprocess.run(["id", "-u", self.name], capture_output=True, check=True).stdout)
+        self.subids = _subordinate_ids(self.name)
         os.chown(self.home, self.uid, self.uid)
         self.home.chmod(0o755)
 
@@ -61,10 +62,25 @@ class OrdinaryUser:
 
     def remove(self) -> None:
         """Fails where something of the user's still runs."""
-        left = subprocess.run(["pgrep", "--uid", str(self.uid), "--list-full"], capture_output=True, check=False)
+        end = time.monotonic() + 5
+        while (left := self._processes()) and time.monotonic() < end:  # what was killed takes its time to be gone
+            time.sleep(0.02)
         _patiently(["userdel", "--force", self.name])
         shutil.rmtree(self.home)
-        assert not left.stdout, left.stdout.decode()
+        assert not left, left
+
+    def _processes(self) -> list[str]:
+        """Of the user and of the subordinate ids, dead ones that nobody has waited for left out."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (folder / "status").read_text().split("\nUid:", 1)
+                uid, line = int(fields[1].split()[0]), (folder / "cmdline").read_bytes()
+            except (OSError, IndexError):
+                continue
+            if line and (uid == self.uid or self.subids[0] <= uid < self.subids[1]):
+                found.append(f"{folder.name} {line.replace(bytes(1), b' ').decode(errors='replace')}")
+        return found
 
 
 def _patiently(argv: list[str]) -> None:
@@ -79,6 +95,15 @@ def _patiently(argv: list[str]) -> None:
         if time.monotonic() > deadline or b"lock" not in done.stderr:
             raise AssertionError(f"{argv}: {done.stderr.decode(errors='replace')}")
         time.sleep(0.05)
+
+
+def _subordinate_ids(name: str) -> tuple[int, int]:
+    """The first and the one behind the last; (0, 0) where there is none."""
+    for line in Path("/etc/subuid").read_text().splitlines():
+        fields = line.split(":")
+        if fields[0] == name:
+            return int(fields[1]), int(fields[1]) + int(fields[2])
+    return 0, 0
 
 
 def _take_lines_out(path: str, name: str) -> None:

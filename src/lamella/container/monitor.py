@@ -95,6 +95,8 @@ class Monitor:
         from lamella.runtime import find_runner
 
         job, container = self._job, self._job.container
+        network = open_network(container, job.ports)  # first and last: it comes and goes while others work
+        opened.callback(network.close)
         runner = find_runner(os.path.join(job.root, "lamella", "run"), job.runtime)
         opened.callback(runner.close)
         runner.recover()
@@ -103,8 +105,7 @@ class Monitor:
         workspace = snapshotter.prepare(unpack_image(snapshotter, job.image, job.blobs, container.image))
         opened.callback(workspace.discard)
         self._let_go()
-        network = open_network(container, job.ports)
-        opened.callback(network.close)
+        opened.callback(network.dismiss)
         self._note = network.lacking and f"the container reaches nothing outside: {network.lacking}"
         write_surroundings(job.folder, container, network.addresses, network.resolver)
         sandbox = make_sandbox(container, job.folder, workspace.root, job.root, network.namespace)
@@ -113,6 +114,7 @@ class Monitor:
         streams = Streams(self._attached, terminal=container.terminal, stdin=container.stdin, on_loss=self._kill)
         self._streams = streams
         self._state = self._state._replace(ports=network.ports, addresses=network.addresses)
+        network.wait_ready()
         with runner.launch(sandbox, streams.theirs, lambda: streams.last) as (launched, place):
             self._launched = launched
             streams.relay(log)

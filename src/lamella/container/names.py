@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 
 from lamella.errors import InputError
 
@@ -41,4 +41,6 @@ def check_name(name: str) -> str:
 
 def random_name() -> str:
     """``quiet_noether``. Nobody has looked whether it is taken."""
-    return f"{secrets.choice(_ADJECTIVES.split())}_{secrets.choice(_PEOPLE.split())}"
+    chosen = int.from_bytes(os.urandom(8), "big")
+    adjectives, people = _ADJECTIVES.split(), _PEOPLE.split()
+    return f"{adjectives[chosen % len(adjectives)]}_{people[chosen // len(adjectives) % len(people)]}"

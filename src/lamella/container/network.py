@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 class OpenNetwork(NamedTuple):
     """``namespace`` is the path of the network namespace to join, "" for none of its own; ``addresses`` are the
-    container's, ``resolver`` its resolv.conf; ``lacking`` says why it reaches nothing outside, where that is so."""
+    container's, ``resolver`` its resolv.conf; ``lacking`` says why it reaches nothing outside, where that is so.
+    ``dismiss`` frees the ports, ``close`` waits until nothing is left."""
 
     namespace: str = ""
     addresses: tuple[str, ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     resolver: bytes = b""
     lacking: str = ""
+    wait_ready: Callable[[], None] = lambda: None
+    dismiss: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
 
 
@@ -36,7 +39,8 @@ def take_ports(container: Container) -> Listeners | None:
 
 
 def open_network(container: Container, ports: Listeners | None) -> OpenNetwork:
-    """For the main thread of the monitor, before the container starts. ``ports`` go with it. Raises MachineError."""
+    """For the main thread of the monitor, before the container starts, which has to wait for ``wait_ready``. ``ports``
+    go with it. Raises MachineError."""
     if container.network in ("host", "none"):
         return OpenNetwork(resolver=machine_resolver())
     from lamella.runtime.listen import Listeners
@@ -44,4 +48,13 @@ def open_network(container: Container, ports: Listeners | None) -> OpenNetwork:
 
     made = ContainerNetwork(ports if ports is not None else Listeners())
     resolver = own_resolver(machine_resolver(), made.nameserver)
-    return OpenNetwork(made.path, (made.address,), made.ports, resolver, made.lacking or "", made.close)
+    return OpenNetwork(
+        made.path,
+        (made.address,),
+        made.ports,
+        resolver,
+        made.lacking or "",
+        made.wait_ready,
+        made.dismiss,
+        made.close,
+    )

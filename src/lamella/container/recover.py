@@ -11,6 +11,7 @@ from lamella.container.table import Table
 from lamella.container.values import EXITED, RUNNING, STARTING
 from lamella.errors import LamellaError
 from lamella.snapshot.erase import erase
+from lamella.userns import within
 
 _HALF_MADE = ("new.", "gone.")
 _OLD = 60  # seconds
@@ -22,7 +23,7 @@ def recover(table: Table) -> None:
     dead = [folder for folder in table.folders() if _recover_one(table, folder)]
     _sweep(table)
     if dead:
-        _recover_machine(table.root)
+        within(lambda: _recover_machine(table.root))  # files may belong to subordinate ids of the user's
 
 
 def _recover_one(table: Table, folder: Folder) -> bool:

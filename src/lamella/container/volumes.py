@@ -17,6 +17,7 @@ from lamella.runtime.stubs import resolve_in_root
 from lamella.snapshot.erase import erase
 from lamella.snapshot.treecopy import TreeCopy
 from lamella.store.disk import disk_errors
+from lamella.userns import within
 
 _TMPFS_OPTIONS = ("noexec", "nodev")
 
@@ -68,7 +69,15 @@ class Volumes:
     def remove_anonymous(self, container: Container) -> None:
         for one in container.mounts:
             if one.kind == "volume" and one.anonymous:
-                erase(f"{self._path}/{one.source}")
+                self._erase(f"{self._path}/{one.source}")
+
+    def _erase(self, path: str) -> None:
+        """Its files may belong to subordinate ids of the user's."""
+        try:
+            erase(path)
+        except PermissionError:
+            if not within(lambda: erase(path)):
+                raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

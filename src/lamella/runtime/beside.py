@@ -7,6 +7,7 @@ import os
 import signal
 
 from lamella.runtime import kernel
+from lamella.runtime.forking import fork_elsewhere
 
 _FAILED = 125  # as docker exec: the machinery itself
 
@@ -18,18 +19,14 @@ def spawn_beside(pid: int, argv: list[str], env: dict[str, str], streams: tuple[
     Raises OSError; ProcessLookupError or FileNotFoundError where there is no such process any more."""
     opened: list[int] = []
     try:
-        home, numbers, mounts = (_open(path, opened) for path in ("self/ns/pid", f"{pid}/ns/pid", f"{pid}/ns/mnt"))
+        numbers, mounts = (_open(path, opened) for path in (f"{pid}/ns/pid", f"{pid}/ns/mnt"))
         trouble, told = os.pipe2(os.O_CLOEXEC)
         opened.append(trouble)
         try:
-            # Only this thread's next child is meant: the second call takes it back.
-            kernel.setns(numbers, kernel.CLONE_NEWPID)
-            try:
-                child = os.fork()
-                if child == 0:
-                    _become(mounts, argv, env, (*streams, keep), told)
-            finally:
-                kernel.setns(home, kernel.CLONE_NEWPID)
+            child = fork_elsewhere(
+                lambda: kernel.setns(numbers, kernel.CLONE_NEWPID),
+                lambda: _become(mounts, argv, env, (*streams, keep), told),
+            )
         finally:
             os.close(told)
         message = os.read(trouble, 4096)

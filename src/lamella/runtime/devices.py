@@ -6,6 +6,8 @@ import fcntl
 import os
 from typing import Any
 
+from lamella.userns import current
+
 #: path → major and minor number. Source: the kernel's admin-guide/devices.txt.
 _CHARACTER = {
     "/dev/kmsg": (1, 11),
@@ -24,7 +26,11 @@ def insecure_devices() -> list[dict[str, Any]]:
     """For ``linux.devices`` of a bundle. Loop devices are those in use and some more."""
     devices = [_device(path, "c", *number) for path, number in _CHARACTER.items()]
     loops = range(_free_loop() + _SPARE_LOOPS)
-    return devices + [_device(f"/dev/loop{number}", "b", _LOOP_MAJOR, number) for number in loops]
+    devices += [_device(f"/dev/loop{number}", "b", _LOOP_MAJOR, number) for number in loops]
+    if not current().in_namespace:
+        return devices
+    # None is made there: the machine's own are shown, and the user's rights to them are as they are.
+    return [device for device in devices if os.path.exists(device["path"])]
 
 
 def _device(path: str, kind: str, major: int, minor: int) -> dict[str, Any]:

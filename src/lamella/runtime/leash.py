@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
-import queue
 import select
 import signal
-import threading
-from collections.abc import Callable
 from typing import NamedTuple
 
 from lamella.runtime import kernel
+from lamella.runtime.forking import fork_elsewhere
 from lamella.userns import Standing, current
 
 NAMESPACE = "namespace"
@@ -66,8 +64,10 @@ class Leash:
         trouble, told = os.pipe2(os.O_CLOEXEC)
         try:
             try:
-                fork = _fork_by_another_thread if self._standing.in_namespace else _fork_here
-                pid = fork(lambda: self._become(argv, env, streams, memory, told))
+                pid = fork_elsewhere(
+                    lambda: kernel.unshare(kernel.CLONE_NEWPID),
+                    lambda: self._become(argv, env, streams, memory, told),
+                )
             finally:
                 os.close(told)
             message = _read_all(trouble)
@@ -113,49 +113,6 @@ class Leash:
             os.write(told, f"{error.errno or errno.EIO} {error.filename}".encode("utf-8", "surrogateescape"))
         finally:
             os._exit(_FAILED)
-
-
-def _fork_here(child: Callable[[], None]) -> int:
-    """A child as number 1 of a new PID namespace. Only this thread's next child is meant: setns takes it back."""
-    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        kernel.unshare(kernel.CLONE_NEWPID)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                child()
-        finally:
-            kernel.setns(home, kernel.CLONE_NEWPID)
-    finally:
-        os.close(home)
-    return pid
-
-
-def _fork_by_another_thread(child: Callable[[], None]) -> int:
-    """The same for root of a user namespace, whom the kernel does not let back: by a thread that has no other child,
-    and lives as long as this one does."""
-    answer: queue.SimpleQueue[int | OSError] = queue.SimpleQueue()
-
-    def keep() -> None:
-        try:
-            kernel.unshare(kernel.CLONE_NEWPID)
-            pid = os.fork()
-        except OSError as error:
-            answer.put(error)
-            return
-        if pid == 0:
-            child()
-        answer.put(pid)
-        try:
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # the status is for who asked
-        except ChildProcessError:
-            pass
-
-    threading.Thread(target=keep, name="leash", daemon=True).start()
-    pid = answer.get()
-    if isinstance(pid, OSError):
-        raise pid
-    return pid
 
 
 def _fill(memory: MemoryFolder, standing: Standing) -> None:

@@ -9,7 +9,9 @@ import os
 from typing import Any
 
 from lamella.errors import MachineError
+from lamella.runtime.cgroups import own_groups
 from lamella.runtime.protocol import Limits
+from lamella.userns.standing import ROOT, current
 
 _MOUNT = "/sys/fs/cgroup"
 _PERIOD = 100_000  # microseconds, as Docker's
@@ -37,6 +39,13 @@ def require_controllers(limits: Limits) -> None:
         (limits.cpus, "cpu", "--cpus"),
         (limits.pids, "pids", "--pids-limit"),
     ):
+        if value and not _are_ours():
+            raise MachineError(
+                f"{flag} cannot be kept: control groups are not delegated to this user",
+                where=_MOUNT,
+                hint=f"start without {flag}, or run as root (sudo lamella ...)",
+                code="no-delegation",
+            )
         if value and controller not in there:
             raise MachineError(
                 f"{flag} cannot be kept: the cgroup controller {controller!r} is not available here",
@@ -44,6 +53,14 @@ def require_controllers(limits: Limits) -> None:
                 hint=f"start without {flag}, or switch the controller on (it may be off on the kernel's command line)",
                 code="no-controller",
             )
+
+
+def _are_ours() -> bool:
+    """Whether a group can be made below this process's own: root can, a user to whom that group was given, too."""
+    if current().kind == ROOT:
+        return True
+    path = next((line[3:] for line in own_groups().splitlines() if line.startswith("0::/")), "/")
+    return os.path.exists(f"{_MOUNT}/cgroup.controllers") and os.access(f"{_MOUNT}{path}", os.W_OK)
 
 
 def _controllers() -> frozenset[str]:

@@ -37,12 +37,12 @@ class ContainerNetwork:
     says why)."""
 
     def __init__(self, listeners: Listeners) -> None:
-        """Owns ``listeners`` from now on, whether it succeeds or not. To be called in a thread that lives until
-        ``close``. Raises MachineError."""
+        """Owns ``listeners`` from now on, whether it succeeds or not. What is in the network may start after
+        ``wait_ready``. To be called in a thread that lives until ``close``. Raises MachineError."""
         self._listeners = listeners
         self._loop = Loop()
         self._outward: Outward | None = None
-        self._closed = False
+        self._dismissed = self._closed = False
         ready: queue.SimpleQueue[tuple[int, socket.socket] | OSError] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._live, args=(ready,), name="network", daemon=True)
         self._thread.start()
@@ -54,7 +54,7 @@ class ContainerNetwork:
             raise _refused(made)
         self.namespace, self._control = made
         try:
-            self._outward = start_outward(self.namespace, self._control)
+            self._outward = start_outward(self.namespace)
             if not self._outward.running:
                 set_address(self._control, "lo:1", ADDRESS, "255.255.255.255")
         except BaseException:
@@ -115,16 +115,30 @@ class ContainerNetwork:
             for listener in self._listeners.listeners
         ]
 
-    def close(self) -> None:
-        """Frees the ports and breaks off what goes through them. The namespace stays while a container is in it. A
-        second time does nothing."""
-        if self._closed:
+    def wait_ready(self) -> None:
+        """Returns when the container reaches outwards, where it can. Raises MachineError."""
+        if self._outward is not None:
+            self._outward.wait_ready(self._control)
+
+    def dismiss(self) -> None:
+        """Frees the ports and breaks off what goes through them. The helper goes, which takes a moment: ``close`` waits
+        for it. A second time does nothing."""
+        if self._dismissed:
             return
-        self._closed = True
+        self._dismissed = True
+        if self._outward is not None:
+            self._outward.kill()
         self._loop.stop()
         self._thread.join()
         self._listeners.close()
         self._loop.close()
+
+    def close(self) -> None:
+        """Nothing is left but the namespace, while a container is in it. A second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self.dismiss()
         if self._outward is not None:
             self._outward.close()
         self._control.close()

@@ -49,110 +49,110 @@ _PASTA_AS_ROOT = ("--runas", "0")
 
 
 class Outward:
-    """``lacking`` says why there is no way out; None where there is."""
+    """``lacking`` says why there is no way out; None where there is. Close it in the thread that made it."""
 
     def __init__(self, lacking: str | None = None) -> None:
         self.lacking = lacking
         self._leash = Leash()
+        self._program = ""
         self._pid: int | None = None
-        self._pipes: tuple[int, ...] = ()
+        self._out = self._err = -1
 
     @property
     def running(self) -> bool:
         return self._pid is not None
 
-    def start(self, program: str, words: tuple[str, ...], namespace: int) -> tuple[int, int]:
-        """Returns where its standard output and error are read. What it says later is lost when the pipes are full:
-        nobody reads them any more, and it must not wait. Raises OSError."""
-        out, out_writer = os.pipe2(os.O_CLOEXEC)
-        err, err_writer = os.pipe2(os.O_CLOEXEC)
+    def start(self, program: str, words: tuple[str, ...], namespace: int) -> None:
+        """What it says once it is ready is lost when the pipes are full: nobody reads them any more, and it must not
+        wait. Raises MachineError."""
+        self._program = program
+        self._out, out = os.pipe2(os.O_CLOEXEC)
+        self._err, err = os.pipe2(os.O_CLOEXEC)
         try:
-            for writer in (out_writer, err_writer):
+            for writer in (out, err):
                 os.set_blocking(writer, False)
             environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-            self._pid = self._leash.spawn([program, *words], environment, (namespace, out_writer, err_writer))
-            self._pipes = (out, err)
-        except BaseException:
+            self._pid = self._leash.spawn([program, *words], environment, (namespace, out, err))
+        except OSError as error:
+            name = os.path.basename(program)
+            raise MachineError(f"{name} cannot be started: {error.strerror}", where=program) from None
+        finally:
             os.close(out)
             os.close(err)
-            raise
-        finally:
-            os.close(out_writer)
-            os.close(err_writer)
-        return out, err
 
-    def died(self) -> bool:
+    def wait_ready(self, control: socket.socket) -> None:
+        """Returns when its interface is there and has its address; ``control`` is a socket of the namespace. Raises
+        MachineError."""
+        if not self.running:
+            return
+        if os.path.basename(self._program) == "slirp4netns":
+            self._wait_for_word()
+        else:
+            self._wait_for_address(control)
+
+    def _wait_for_word(self) -> None:
+        """It writes a 1 when it is ready; a warning, which ends with its line, may stand before that."""
+        poller = select.poll()
+        poller.register(self._out, select.POLLIN)
+        said = b""
+        while not said.endswith(b"1"):
+            data = os.read(self._out, _OUTPUT) if poller.poll(_PATIENCE * 1000) else b""
+            if not data:
+                raise self._failed()
+            said += data
+
+    def _wait_for_address(self, control: socket.socket) -> None:
         assert self._pid is not None
-        done, _ = os.waitpid(self._pid, os.WNOHANG)
-        if done:
-            self._pid = None
-        return bool(done)
+        end = time.monotonic() + _PATIENCE
+        while not has_address(control, _INTERFACE):
+            ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None or time.monotonic() > end:
+                raise self._failed()
+            time.sleep(0.001)
 
-    def close(self) -> None:
+    def _failed(self) -> MachineError:
+        os.set_blocking(self._err, False)
+        try:
+            said = os.read(self._err, _OUTPUT).decode("utf-8", "replace")
+        except BlockingIOError:
+            said = ""
+        return MachineError(
+            f"{os.path.basename(self._program)} did not connect the container's network",
+            where=self._program,
+            detail=said or None,
+            hint="--network none runs without, --network host on the machine's own",
+        )
+
+    def kill(self) -> None:
+        """It goes, and nobody waits for that yet."""
         if self._pid is not None:
             os.kill(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        self.kill()
+        if self._pid is not None:
             os.waitpid(self._pid, 0)
             self._pid = None
         self._leash.close()
-        for pipe in self._pipes:
-            os.close(pipe)
-        self._pipes = ()
+        for pipe in (self._out, self._err):
+            if pipe >= 0:
+                os.close(pipe)
+        self._out = self._err = -1
 
 
-def start_outward(namespace: int, control: socket.socket) -> Outward:
-    """Returns when the interface in ``namespace`` is ready; ``control`` is a socket in it. Raises MachineError where a
-    helper is there and fails."""
+def start_outward(namespace: int) -> Outward:
+    """Begins to connect the network ``namespace``. Raises MachineError where a helper is there and does not start."""
     slirp, pasta = find_program("slirp4netns"), find_program("pasta")
     program = slirp or pasta
     if program is None:
         return Outward("slirp4netns is not installed, nor pasta")
     if not os.access(_TUN, os.R_OK | os.W_OK):
         return Outward(f"{_TUN} may not be opened by this user" if os.path.exists(_TUN) else f"there is no {_TUN}")
+    words = _SLIRP if slirp else (*_PASTA_AS_ROOT, *_PASTA) if os.geteuid() == 0 else _PASTA
     outward = Outward()
     try:
-        if program == slirp:
-            _wait_for_word(outward, *outward.start(program, _SLIRP, namespace), program)
-        else:
-            words = (*_PASTA_AS_ROOT, *_PASTA) if os.geteuid() == 0 else _PASTA
-            _wait_for_address(outward, outward.start(program, words, namespace)[1], control, program)
-    except OSError as error:
-        outward.close()
-        raise MachineError(f"{os.path.basename(program)} cannot be started: {error.strerror}", where=program) from None
+        outward.start(program, words, namespace)
     except BaseException:
         outward.close()
         raise
     return outward
-
-
-def _wait_for_word(outward: Outward, out: int, err: int, program: str) -> None:
-    """It writes a 1 when it is ready; a warning, which ends with its line, may stand before that."""
-    poller = select.poll()
-    poller.register(out, select.POLLIN)
-    said = b""
-    while not said.endswith(b"1"):
-        data = os.read(out, _OUTPUT) if poller.poll(_PATIENCE * 1000) else b""
-        if not data:
-            raise _failed(outward, err, program)
-        said += data
-
-
-def _wait_for_address(outward: Outward, err: int, control: socket.socket, program: str) -> None:
-    end = time.monotonic() + _PATIENCE
-    while not has_address(control, _INTERFACE):
-        if outward.died() or time.monotonic() > end:
-            raise _failed(outward, err, program)
-        time.sleep(0.001)
-
-
-def _failed(outward: Outward, err: int, program: str) -> MachineError:
-    os.set_blocking(err, False)
-    try:
-        said = os.read(err, _OUTPUT).decode("utf-8", "replace")
-    except BlockingIOError:
-        said = ""
-    return MachineError(
-        f"{os.path.basename(program)} did not connect the container's network",
-        where=program,
-        detail=said or None,
-        hint="--network none runs without, --network host on the machine's own",
-    )

@@ -10,11 +10,12 @@ from typing import BinaryIO
 from lamella.errors import LamellaError
 from lamella.layer.packed import PackItem
 from lamella.oci.digest import ChainID
-from lamella.snapshot.marks import ROOT_MARKS, Marks
+from lamella.snapshot.marks import Marks, marks_for
 from lamella.snapshot.protocol import Snapshot, Told, Workspace
 from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.treecopy import TreeCopy
 from lamella.snapshot.upper import UpperChanges
+from lamella.userns import current
 
 
 class CopySnapshotter:
@@ -22,8 +23,8 @@ class CopySnapshotter:
 
     name = "copy"
 
-    def __init__(self, root: str, marks: Marks = ROOT_MARKS) -> None:
-        self._marks = marks
+    def __init__(self, root: str, marks: Marks | None = None) -> None:
+        self._marks = marks or marks_for(current())
         self._table = SnapshotTable(root, lambda directory: None)
         self._privileged = os.geteuid() == 0
         self._empty = os.path.join(self._table.root, "empty")

@@ -15,11 +15,12 @@ from lamella.layer.packed import PackItem
 from lamella.layer.standin import MARK, read_mark
 from lamella.oci.digest import ChainID
 from lamella.snapshot.lower import LowerTree, merged_names
-from lamella.snapshot.marks import ROOT_MARKS, Marks
+from lamella.snapshot.marks import Marks, marks_for
 from lamella.snapshot.overlaymount import OverlayMounts
 from lamella.snapshot.protocol import Snapshot, Told, Workspace
 from lamella.snapshot.table import SnapshotTable, disk_errors
 from lamella.snapshot.upper import UpperChanges
+from lamella.userns import current
 
 _UNPACKED = "unpacked"
 _NEW = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
@@ -30,8 +31,9 @@ class OverlaySnapshotter:
 
     name = "overlay"
 
-    def __init__(self, root: str, mounts: OverlayMounts | None = None, marks: Marks = ROOT_MARKS) -> None:
-        self._marks = marks
+    def __init__(self, root: str, mounts: OverlayMounts | None = None, marks: Marks | None = None) -> None:
+        """``marks``: None for those that this process needs."""
+        self._marks = marks = marks or marks_for(current())
         self._mounts = mounts or OverlayMounts(os.path.abspath(root) + "/s", user=marks.stand_ins)
         self._table = SnapshotTable(root, self._mounts.release)
         self._empty = os.path.join(self._table.root, "empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from lamella.snapshot import kernel
+from lamella.userns import current
 
 #: What an image must not see of overlayfs's own additions, and nothing is to be synced: a workspace that did not
 #: reach its commit is garbage anyway. ``volatile`` is Linux 5.10, and goes with an upper directory only.
@@ -15,10 +16,11 @@ _PAGE = 4096
 class OverlayMounts:
     """Mounts below ``base``; lower directories are given relative to it."""
 
-    def __init__(self, base: str, *, user: bool = False) -> None:
-        """``user``: in a user namespace, with ``user.overlay.*`` instead of ``trusted.overlay.*`` (Linux 5.11)."""
+    def __init__(self, base: str, *, user: bool | None = None) -> None:
+        """``user``: in a user namespace, with ``user.overlay.*`` instead of ``trusted.overlay.*`` (Linux 5.11);
+        None: where this process is in one."""
         self._base = base
-        self._user = user
+        self._user = current().in_namespace if user is None else user
         self._modern: bool | None = None
 
     def mount(self, target: str, lower: list[str], key: str | None) -> None:

@@ -6,7 +6,6 @@ import os
 
 from lamella.errors import MachineError, NoPrivilege
 from lamella.snapshot.idmap import keep_map
-from lamella.snapshot.marks import marks_for
 from lamella.snapshot.protocol import Snapshotter
 from lamella.snapshot.settle import kernel_run
 from lamella.snapshot.table import disk_errors
@@ -29,13 +28,13 @@ def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
     with disk_errors("the folder for snapshots cannot be made"):
         os.makedirs(root, mode=0o711, exist_ok=True)
     standing = current()
-    suffix, marks = SUFFIXES[standing.kind], marks_for(standing)
+    suffix = SUFFIXES[standing.kind]
     if standing.kind == MAPPED:
         keep_map(root, standing)
     if backend != "copy" and overlay_works(root):
         from lamella.snapshot.overlay import OverlaySnapshotter
 
-        overlay = OverlaySnapshotter(os.path.join(root, "overlay" + suffix), marks=marks)
+        overlay = OverlaySnapshotter(os.path.join(root, "overlay" + suffix))
         overlay.recover()
         return overlay
     if backend == "overlay":
@@ -47,7 +46,7 @@ def open_snapshotter(root: str, backend: str = "auto") -> Snapshotter:
         )
     from lamella.snapshot.copy import CopySnapshotter
 
-    copy = CopySnapshotter(os.path.join(root, "copy" + suffix), marks)
+    copy = CopySnapshotter(os.path.join(root, "copy" + suffix))
     copy.recover()
     return copy
 
@@ -108,7 +107,7 @@ def _try_mount(root: str) -> bool:
     from lamella.snapshot.overlaymount import OverlayMounts
 
     base = os.path.join(os.path.abspath(root), f"probe.{os.getpid()}.{os.urandom(4).hex()}")
-    mounts = OverlayMounts(base, user=current().in_namespace)
+    mounts = OverlayMounts(base)
     try:
         for name in ("lower/fs", "key/fs", "key/work", "key/root"):
             os.makedirs(f"{base}/{name}")

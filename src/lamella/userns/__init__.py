@@ -2,5 +2,6 @@
 
 from lamella.userns.enter import enter
 from lamella.userns.standing import Standing, current
+from lamella.userns.visit import join, within
 
-__all__ = ["Standing", "current", "enter"]
+__all__ = ["Standing", "current", "enter", "join", "within"]

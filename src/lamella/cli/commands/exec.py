@@ -33,8 +33,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.container.execute import Execution, execute
     from lamella.container.recover import recover
     from lamella.container.table import Table
+    from lamella.container.values import RUNNING
     from lamella.errors import UsageError
     from lamella.runtime.find import find_runtime
+    from lamella.userns import join
 
     if not args.command:
         raise UsageError("nothing says which program to run", hint=f"lamella exec {args.container} PROGRAM …")
@@ -52,4 +54,8 @@ def run(args: argparse.Namespace, session: Session) -> int:
         args.detach,
         args.privileged,
     )
-    return execute(table.find(args.container), find_runtime(os.environ.get("LAMELLA_RUNTIME")), asked)
+    folder = table.find(args.container)
+    state = folder.state()
+    if state.status == RUNNING and folder.watched():
+        join(state.monitor)  # a user's containers are in a namespace of their monitor's
+    return execute(folder, find_runtime(os.environ.get("LAMELLA_RUNTIME")), asked)

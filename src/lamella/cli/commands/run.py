@@ -41,9 +41,11 @@ def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.container.recover import recover
     from lamella.container.table import Table
     from lamella.runtime import find_runner
+    from lamella.userns import enter
 
     asked = asked_for(args)
     _check_streams(args)
+    enter()  # what comes of this process is inside, too
     find_runner(session.root, os.environ.get("LAMELLA_RUNTIME")).close()  # before anything is made
     enter_namespaces()
     table = Table(session.root)

@@ -1,0 +1,64 @@
+"""The suite as an ordinary user: the parts that say most, in a pytest of the user's own.
+
+``inside`` are tests that call the rooms: they run in a user namespace, which ``tests/conftest.py`` enters. ``outside``
+are those that call the program as a user does, which enters one by itself, or needs none. The rest passes as well:
+CONTRIBUTING.md says how to run it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ordinary import REPOSITORY, OrdinaryUser
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+PARTS = {
+    "inside": (
+        "tests/layer/test_unpack.py",
+        "tests/snapshot/test_conformance.py",
+        "tests/registry/test_transfer.py",
+        "tests/runtime",
+        "tests/build/test_run.py",
+        "tests/build/test_run_isolation.py",
+        "tests/build/test_mounts_bind.py",
+        "tests/build/test_mounts_cache.py",
+        "tests/build/test_mounts_secret.py",
+    ),
+    "outside": (
+        "tests/container",
+        "tests/registry/test_client.py",
+        "tests/registry/test_secured.py",
+        "tests/store/test_archive.py",
+        "tests/e2e/test_secrets.py",
+    ),
+}
+#: of what is skipped there, what may be: it needs root of the machine, or another program that is not installed
+_MAY_BE_SKIPPED = re.compile(r"needs root of the machine|is not installed|a user's overlay|/dev/net/tun|dockerd")
+_LEAST = 100
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_suite(part: str, user: OrdinaryUser, bases: Path) -> None:
+    done = _run_suite(user, part, *PARTS[part], "-m", "not slow")
+    print(done.stdout[-20_000:])
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed and int(passed[1]) >= _LEAST
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    assert [line for line in skipped if not _MAY_BE_SKIPPED.search(line)] == []
+
+
+def _run_suite(user: OrdinaryUser, part: str, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "LAMELLA_TEST_NAMESPACE": "yes" if part == "inside" else "no",
+        "HYPOTHESIS_STORAGE_DIRECTORY": f"{user.home}/hypothesis",
+        "TMPDIR": str(user.home),
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    flags = ("-q", "-p", "no:cacheprovider")
+    return user.run(sys.executable, "-m", "pytest", *flags, *words, cwd=REPOSITORY, timeout=590, **environment)
