@@ -1,6 +1,7 @@
 """Records what umoci and a real Docker make of the corpus of hostile layers, in tests/data/hostile/judges.md.
 
-    DOCKER_HOST=unix:///path/to/docker.sock PYTHONPATH=tests/support .venv/bin/python tests/layer/record_hostile.py
+    export DOCKER_HOST=unix:///path/to/docker.sock PYTHONPATH=tests/support
+    .venv/bin/python tests/layer/record_hostile.py [case …]
 
 Needs root, umoci, and a Docker daemon with overlay2 whose files can be read here. Read the diff afterwards: a line that
 cannot be explained is a bug, here or there.
@@ -8,7 +9,6 @@ cannot be explained is a bug, here or there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -23,6 +23,8 @@ from hostile import Case, Tree, cases, lower_layer
 from images import docker_archive, oci_layout
 from roads import indexed, merged, mounted, seen
 from treeview import difference
+
+from lamella.errors import LamellaError
 
 TABLE = Path(__file__).resolve().parent.parent / "data" / "hostile" / "judges.md"
 HEAD = """# The corpus of hostile layers, and what others make of it
@@ -87,6 +89,8 @@ def verdict(judge: Unpack, layers: list[bytes], lower: dict, case: Case, place: 
         return "same" if case.refused else f"refused: {why}"
     except KeyError:
         return "unpacks it to other contents"
+    except LamellaError:
+        return "unpacks it to what cannot be read"
     finally:
         subprocess.run(["rm", "-rf", folder], check=True)
         if _stats(canary) != before:
@@ -99,7 +103,8 @@ def verdict(judge: Unpack, layers: list[bytes], lower: dict, case: Case, place: 
 def _apart(ours: Tree, theirs: Tree) -> Tree:
     """What they have and we have not, or otherwise; what only we have is gone."""
     found = {path: what for path, what in theirs.items() if path not in ours or ours[path] != what}
-    return {**found, **{path: None for path in ours if path not in theirs and ours[path] is not None}}
+    missing = {path: None for path, what in ours.items() if path not in theirs and what is not None}
+    return {**found, **missing, **{path: "still there" for path in ours if path not in theirs and path not in missing}}
 
 
 def _stats(folder: Path) -> list[object]:
@@ -136,7 +141,7 @@ def ours(case: Case) -> str:
     return f"refused: {case.says or case.path}" if case.tree is None else written(case.tree)
 
 
-def main() -> None:
+def main(names: list[str]) -> None:
     place = Path(tempfile.mkdtemp(prefix="lamella-judges-"))
     (place / "canary" / "sub").mkdir(parents=True)
     (place / "canary" / "file").write_bytes(b"as it was")
@@ -145,18 +150,33 @@ def main() -> None:
         "docker": _run("docker", "version", "-f", "{{.Server.Version}}").stdout.strip(),
     }
     lower = merged([indexed(lower_layer())])
-    rows = []
+    known = recorded(TABLE.read_text() if TABLE.exists() else "")
     try:
         for name, case in cases().items():
+            if names and name not in names:
+                continue
             layers = [lower_layer(), case.layer(str(place / "canary"))]
-            judged = [verdict(judge, layers, lower, case, place) for judge in (umoci, docker)]
-            print(name, *judged, sep=" | ", file=sys.stderr, flush=True)
-            rows.append(f"| {_cell(name)} | {_cell(ours(case)).replace(str(place), '')} | {' | '.join(judged)} |")
+            known[_cell(name)] = [verdict(judge, layers, lower, case, place) for judge in (umoci, docker)]
+            print(name, *known[_cell(name)], sep=" | ", file=sys.stderr, flush=True)
+            write(known, versions)
     finally:
         shutil.rmtree(place)
-    digest = hashlib.sha256("\n".join(cases()).encode()).hexdigest()[:12]
-    TABLE.write_text(HEAD.format(**versions) + "\n".join(rows) + f"\n\nCases: {len(rows)} ({digest}).\n")
+    write(known, versions)
+
+
+def recorded(table: str) -> dict[str, list[str]]:
+    """Case → what the judges said."""
+    rows = [line[2:-2].split(" | ") for line in table.splitlines() if line.startswith("| ") and line.endswith(" |")]
+    return {row[0]: row[2:] for row in rows[1:]}
+
+
+def write(known: dict[str, list[str]], versions: dict[str, str]) -> None:
+    rows = [
+        f"| {_cell(name)} | {_cell(ours(case))} | {' | '.join(known.get(_cell(name), ['not asked', 'not asked']))} |\n"
+        for name, case in cases().items()
+    ]
+    TABLE.write_text(HEAD.format(**versions) + "".join(rows))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
