@@ -107,7 +107,6 @@ def test_many_connections_need_no_more_than_the_hard_limit(containers: Any) -> N
     containers.until(lambda: len(os.listdir(f"/proc/{monitor}/fd")) > 120)
     for client in clients:
         client.close()
-    assert containers.ok("exec", "many", "sh", "-c", "ulimit -Sn") == "64\n"
 
 
 def test_words_that_are_no_ports(containers: Any) -> None:
