@@ -74,6 +74,7 @@ def test_token_servers_that_are_no_address(web: Any, realm: str) -> None:
         ("http://127.0.0.1\\@elsewhere.invalid/x", "leads to plain HTTP, at elsewhere.invalid"),
         ("http://127.0.0.1\\.elsewhere.invalid/x", "no address"),
         ("https://else where.invalid/x", "no address"),
+        ("https://../x", "no address"),
     ],
 )
 def test_a_user_before_the_host_makes_it_no_other(web: Any, target: str, message: str) -> None:
