@@ -14,7 +14,6 @@ from lamella.oci import mediatype
 from lamella.oci.descriptor import Annotations, Descriptor, annotations_from_json, descriptor_from_json
 from lamella.oci.digest import Digest
 
-
 #: may be half of a character, which no JSON can be made of again
 _LONE = re.compile(rb"\\u[dD][89a-fA-F]")
 
