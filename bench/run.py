@@ -77,11 +77,11 @@ def furnish(folder: str, daemon: Dockerd, without: set[str], opened: ExitStack) 
             builders += start(name, folder, daemon, opened)
         except Unavailable as error:
             missing.append(f"{name}: {error}")
-    for name in ("docker-registry", "skopeo"):
+    for name, work in (("docker-registry", "push and pull"), ("skopeo", "push and pull"), ("podman", "run")):
         try:
             find_program(name)
         except Unavailable as error:
-            missing.append(f"push and pull: {error}")
+            missing.append(f"{work}: {error}")
     rootfs, origin = base_rootfs(folder)
     for builder in builders:
         builder.load_base(rootfs, BASE)

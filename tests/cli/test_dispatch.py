@@ -49,3 +49,10 @@ def test_a_flag_that_was_mistyped(lamella: Lamella) -> None:
     ):
         done = lamella(*words)
         assert (done.code, done.err.splitlines()) == (2, [f"error: {message}", f"  hint: {hint}"])
+
+
+def test_words_of_others_do_not_steer_the_terminal(lamella: Lamella) -> None:
+    done = lamella("image", "inspect", "no\x1b]0;evil\x07such\x9b")
+    assert done.code == 2
+    assert done.err.replace("\n", "").isprintable()
+    assert "\\x1b]0;evil\\x07such\\x9b" in done.err

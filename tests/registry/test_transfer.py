@@ -17,10 +17,19 @@ from faults import Faults, answers, cuts_each
 from registries import Asked, Registry
 from stores import AddImage
 
-from lamella.errors import ImageInvalid, LamellaError, NoSpace, NotFound, NotSupported, RegistryError
+from lamella.errors import (
+    ImageInvalid,
+    LamellaError,
+    NoSpace,
+    NotFound,
+    NotSupported,
+    RegistryError,
+    StoreDamaged,
+)
 from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.limits import Swelling
 from lamella.oci import mediatype
+from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import DiffID, chain_ids
 from lamella.oci.image import Image
 from lamella.oci.manifest import make_index, make_manifest
@@ -183,15 +192,15 @@ def test_another_repository_of_the_registry_gives_its_blobs(
     registry: Registry, add_image: AddImage, store: Store, other: Store
 ) -> None:
     image = add_image("a:1", {"a": noise(6)}, {"b": noise(7)})
-    push_to(registry, "mount/from:1", image.image, store)
+    push_to(registry, "mounts/from:1", image.image, store)
     heard = Heard()
-    push_to(registry, "mount/to:1", image.image, store, heard)
-    lines = asked(registry, "mount/to")
+    push_to(registry, "mounts/to:1", image.image, store, heard)
+    lines = asked(registry, "mounts/to")
     assert sent(lines) == 0 and not [one for one in lines if one.method == "PATCH"]
     assert sum("mount=" in one.path and one.status == 201 for one in lines) == 3
     assert (heard.total.blobs, heard.total.mounted, heard.total.spared > 100_000) == (0, 3, True)
     # One that was pulled is mounted too.
-    pull_from(registry, "mount/to:1", other)
+    pull_from(registry, "mounts/to:1", other)
     push_to(registry, "mount/third:1", image.image, other, heard)
     assert heard.total.mounted == 3 and sent(asked(registry, "mount/third")) == 0
 
@@ -250,6 +259,54 @@ def test_the_other_platform_first(registry: Registry, add_image: AddImage, store
     assert other.images.resolve(f"{registry.host}/first:1").platform == ARM
     pull_from(registry, "first:1", other)
     assert other.images.resolve(f"{registry.host}/first:1").platform == Platform("linux", "amd64")
+
+
+def in_registry(registry: Registry, store: Store, image: StoredImage, name: str, *others: Descriptor) -> str:
+    """The image, an index of it alone, and as ``name`` an index of that one and ``others``; the last one's digest."""
+    path = name.partition(":")[0]
+    push_to(registry, f"{path}:image", image.image, store)
+    remote = repository(registry, name, push=True)
+    inner = make_index((image.descriptor,))
+    remote.put_manifest("inner", inner.raw, inner.media_type)
+    outer = make_index((inner.descriptor, *others))
+    return remote.put_manifest(name.partition(":")[2], outer.raw, outer.media_type)
+
+
+def test_an_index_of_indexes(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
+    """What is kept of it is the image that was asked for."""
+    image = add_image("a:1", {"a": b"a"})
+    digest = in_registry(registry, store, image, "nested:1")
+    heard = Heard()
+    pulled = pull_from(registry, "nested:1", other, heard)
+    assert (pulled.digest, pulled.image.image.config) == (digest, image.image.config)
+    assert not pull_from(registry, "nested:1", other).changed
+    is_well(other)
+    for name, more in ((f"nested@{digest}", {}), ("nested:1", {"all_platforms": True})):
+        with pytest.raises(NotSupported, match="index of indexes"):
+            pull_from(registry, name, other, **more)
+
+
+def test_an_index_of_images_and_indexes(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
+    """The image of this machine stands in the index itself."""
+    image = add_image("a:1", {"a": b"b"})
+    digest = in_registry(registry, store, image, "mixed:1", image.descriptor._replace(platform=image.platform))
+    assert pull_from(registry, "mixed:1", other).image.root.digest == digest
+    is_well(other)
+
+
+def test_an_index_that_lies_about_a_size(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
+    """It is the index that is wrong, and not the store."""
+    image = add_image("a:1", {"a": b"d"})
+    push_to(registry, "lies:image", image.image, store)
+    index = make_index((image.descriptor._replace(size=17, platform=image.platform),))
+    repository(registry, "lies", push=True).put_manifest("1", index.raw, index.media_type)
+    for name in ("lies:1", "lies:image", "lies:1"):
+        if name == "lies:image":
+            pull_from(registry, name, other)
+            continue
+        with pytest.raises(ImageInvalid, match="the index that names it says 17"):
+            pull_from(registry, name, other)
+    is_well(other)
 
 
 def test_all_platforms_and_what_is_attested(
@@ -616,7 +673,8 @@ def test_stopping_ends_it(registry: Registry, add_image: AddImage, store: Store,
         pull(Pull(remote, reference, other, stop, emit=emit))
     assert caught.value.exit_code == 130
     nothing_came(other)
-    assert threading.active_count() < 10
+    left = {thread.name for thread in threading.enumerate()} & {"transfer", "watch the download"}
+    assert not left
 
 
 def test_a_push_of_what_is_missing_here_changes_no_tag(
@@ -630,6 +688,18 @@ def test_a_push_of_what_is_missing_here_changes_no_tag(
     with pytest.raises(NotFound):
         push_to(registry, "missing:1", image, store, compression=Compression("zstd"))
     assert leftovers() == []
+
+
+def test_a_push_of_what_is_damaged_here(registry: Registry, add_image: AddImage, store: Store) -> None:
+    """The store is to blame, which is found out before the registry has all of it."""
+    image = add_image("a:1", {"a": noise(39)}).image
+    path = Path(store.blobs.path_of(image.manifest.layers[0].digest))
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreDamaged):
+        push_to(registry, "damaged:1", image, store)
+    assert repository(registry, "damaged:1").head_manifest("1") is None
 
 
 def test_diff_ids_are_typed() -> None:

@@ -6,16 +6,18 @@ docker-registry keeps nothing of a PATCH that was cut, so these are small ones o
 from __future__ import annotations
 
 import hashlib
+import io
 import random
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import BinaryIO, cast
 
 import pytest
 from clients import HASTY, blob, opener
 
-from lamella.errors import RegistryError
+from lamella.errors import ImageInvalid, RegistryError
 from lamella.oci.reference import parse_reference
 from lamella.registry import upload
 from lamella.registry.client import open_repository
@@ -111,13 +113,13 @@ class Keeper:
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    def put(self, content: bytes) -> list[int]:
+    def put(self, content: bytes, open_stream: Callable[[], BinaryIO] | None = None) -> list[int]:
         """What progress was told."""
         done: list[int] = []
         repository = open_repository(parse_reference(f"{self.host}/app:one"), HASTY, push=True)
         server = repository._sources[-1].server
         server._base = f"http://{self.host}/"  # it does not take a TLS greeting well
-        repository.put_blob(blob(content), opener(content), done.append)
+        repository.put_blob(blob(content), open_stream or opener(content), done.append)
         assert self.done == content
         return done
 
@@ -171,3 +173,35 @@ def test_a_registry_that_does_not_take_much_at_once(keeper: Keeper) -> None:
     keeper.limit = 2_000_000
     keeper.put(CONTENT)
     assert keeper.asked == ["POST", "PATCH", "POST", "PATCH", "PATCH", "PUT"]
+
+
+class Tape(io.RawIOBase):
+    """What can only be read from its beginning on, and how much of it was."""
+
+    read_so_far = 0
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        count = self._content.readinto(buffer)
+        Tape.read_so_far += count
+        return count
+
+
+def test_chunks_are_read_in_one_go(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each of them would read, and verify, all that is before it."""
+    monkeypatch.setattr(upload, "CHUNK", 300_000)
+    monkeypatch.setattr(Tape, "read_so_far", 0)
+    keeper.put(CONTENT, lambda: cast(BinaryIO, io.BufferedReader(Tape(CONTENT), 1 << 16)))
+    assert keeper.asked == ["POST", *["PATCH"] * 7, "PUT"]
+    assert Tape.read_so_far == SIZE
+
+
+def test_a_blob_that_is_longer_than_it_says(keeper: Keeper) -> None:
+    with pytest.raises(ImageInvalid, match="longer than"):
+        keeper.put(CONTENT, opener(CONTENT + b"x"))
+    assert keeper.done is None

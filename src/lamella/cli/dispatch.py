@@ -76,7 +76,7 @@ def _run(arguments: list[str]) -> int:
 
         return print_overview(arguments)
     name, module, rest = _find_command(arguments)
-    parser = _parser(name, module)
+    parser = _parser(name, module, rest)
     module.configure(parser)
     args = parser.parse_intermixed_args(rest) if getattr(module, "INTERMIXED", True) else parser.parse_args(rest)
     from lamella.cli.session import Session
@@ -143,10 +143,23 @@ def _import_command(name: str) -> ModuleType | None:
         raise
 
 
-def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
+def _parser(name: str, module: ModuleType, arguments: list[str]) -> argparse.ArgumentParser:
     import argparse
 
+    # There are no translations; looking for them imports locale and costs a command 2 ms.
+    vars(argparse)["_"] = str
+
     class Parser(argparse.ArgumentParser):
+        # Each flag that is added asks for a formatter, which would measure the terminal, and parse_intermixed_args for
+        # the usage, in case that it has to be printed.
+        helps = any(word.startswith("-") and "h" in word for word in arguments)
+
+        def _get_formatter(self) -> argparse.HelpFormatter:
+            return argparse.RawDescriptionHelpFormatter(self.prog, width=None if self.helps else 80)
+
+        def format_usage(self) -> str:
+            return super().format_usage() if self.helps else ""
+
         def error(self, message: str) -> object:  # type: ignore[override]
             from lamella.errors import UsageError
 
@@ -164,11 +177,7 @@ def _parser(name: str, module: ModuleType) -> argparse.ArgumentParser:
             example = "\n".join("  " + line for line in module.EXAMPLES.strip().splitlines())
             return f"{module.SUMMARY}\n\nexamples:\n{example}\n\n{super().format_help()}"
 
-    return Parser(
-        prog=f"lamella {name}",
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    return Parser(prog=f"lamella {name}", allow_abbrev=False)
 
 
 def _unknown_flag(flag: str, known: list[str], hint: str) -> tuple[str, str]:
@@ -205,15 +214,23 @@ def _complain(
 ) -> int:
     """One message on stderr: what, where, why, what next."""
     sys.stdout.flush()
-    lines = [f"error: {where}: {message}" if where else f"error: {message}"]
+    lines = [_tamed(f"error: {where}: {message}" if where else f"error: {message}")]
     if detail:
         lines += ["  | " + line for line in detail.rstrip("\n").splitlines()]
     if hint:
-        lines.append(f"  hint: {hint}")
+        lines.append(_tamed(f"  hint: {hint}"))
     text = "\n".join(lines) + "\n"
     sys.stderr.write(text.encode("utf-8", "replace").decode("utf-8"))
     sys.stderr.flush()
     return exit_code
+
+
+def _tamed(text: str) -> str:
+    """What a registry or an archive said may be part of it: no control character of theirs reaches a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(repr(char)[1:-1] if (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f" else char
+                   for char in text)  # fmt: skip
 
 
 def _silence_output() -> None:

@@ -1,4 +1,4 @@
-"""The words that registries and token servers put into the bodies of their refusals.
+"""Small answers of registries and token servers: read whole, in bounds, and the words of their refusals.
 
 Source: OCI distribution-spec, "Error Codes": ``{"errors": [{"code", "message", "detail"}]}``; RFC 6749 section 5.2:
 ``{"error", "error_description"}``; Docker Hub's ``{"details"}`` and ``{"message"}``.
@@ -7,29 +7,64 @@ Source: OCI distribution-spec, "Error Codes": ``{"errors": [{"code", "message", 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
+
+from lamella.errors import Interrupted
+from lamella.remote.waiting import never, stopped_by
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
 _LIMIT = 64 << 10  # bytes
 _LINES = 5
+_PIECE = 1 << 16
+#: a server that drips its answer would hold us for ever
+_SECONDS = 300.0
+_MOST_DIGITS = 18
 
 
-def read_words(response: BaseHTTPResponse) -> str:
+def read_body(response: BaseHTTPResponse, limit: int, cancelled: Callable[[], bool] = never) -> bytes:
+    """What is left of ``response``, at most ``limit`` bytes of it, and lets the connection go. Raises HTTPError,
+    OSError (where it takes too long, too) and Interrupted; the connection is closed then."""
+    parts: list[bytes] = []
+    size, end = 0, time.monotonic() + _SECONDS
+    try:
+        with nullcontext() if response.length_remaining == 0 else stopped_by(cancelled, response):
+            while size < limit and (data := response.read1(min(_PIECE, limit - size), decode_content=False)):
+                parts.append(data)
+                size += len(data)
+                if time.monotonic() > end:
+                    raise TimeoutError("its answer does not come to an end")
+    except BaseException:
+        response.close()
+        if cancelled():
+            raise Interrupted("the transfer was cancelled") from None
+        raise
+    if size < limit and not cancelled():
+        response.release_conn()
+    else:
+        response.close()
+    if cancelled():  # what looks like the end may be that
+        raise Interrupted("the transfer was cancelled")
+    return b"".join(parts)
+
+
+def read_words(response: BaseHTTPResponse, cancelled: Callable[[], bool] = never) -> str:
     """Reads what is left of ``response``, up to a bound, and lets the connection go; "" where it says nothing."""
     from urllib3.exceptions import HTTPError
 
     try:
-        body = response.read(_LIMIT, decode_content=False) or b""
-        if len(body) < _LIMIT:
-            response.release_conn()
-        else:
-            response.close()
+        return words_of(read_body(response, _LIMIT, cancelled))
     except (HTTPError, OSError):
-        response.close()
         return ""
-    return words_of(body)
+
+
+def number_of(digits: str) -> int | None:
+    """Of a header; None where it is no number that anything here could have."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS else None
 
 
 def words_of(body: bytes) -> str:

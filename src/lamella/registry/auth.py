@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from lamella.errors import RegistryDenied, RegistryError
+from lamella.registry.answers import read_body
 from lamella.registry.challenge import Challenge, parse_challenges
 from lamella.registry.credentialfiles import Credentials
 from lamella.registry.failure import Failed, broke_off
+from lamella.remote.address import without_credentials
 from lamella.remote.pools import basic_bytes
 
 if TYPE_CHECKING:
@@ -132,11 +134,13 @@ class Authenticator:
         if credentials is not None and credentials.registry_token:
             return _Token(credentials.registry_token, float("inf"))
         realm = challenge.params.get("realm", "")
-        if urlsplit(realm).scheme not in ("http", "https"):
-            raise RegistryError(f"the registry names {realm[:200]!r} as its token server, which is no address",
+        host = _host_of(realm)
+        if host is None:
+            shown = without_credentials(realm)[:200]
+            raise RegistryError(f"the registry names {shown!r} as its token server, which is no address",
                                 where=self._server.address.domain)  # fmt: skip
         fields = [("service", challenge.params["service"])] if challenge.params.get("service") else []
-        request = Request("GET", realm, "give a token", urlsplit(realm).netloc.rpartition("@")[2], secret=True)
+        request = Request("GET", realm, "give a token", host, secret=True)
         if credentials is not None and credentials.identity_token:
             form = [("grant_type", "refresh_token"), *fields, ("client_id", _CLIENT), ("scope", " ".join(scopes)),
                     ("refresh_token", credentials.identity_token)]  # fmt: skip
@@ -175,11 +179,8 @@ class Authenticator:
         from urllib3.exceptions import HTTPError
 
         try:
-            body = response.read(_LIMIT, decode_content=False)
-            if len(body) == _LIMIT:
-                response.close()
+            body = read_body(response, _LIMIT, self._server.cancelled)
         except (HTTPError, OSError) as error:
-            response.close()
             raise broke_off(where, error) from None
         try:
             data = json.loads(body)
@@ -192,6 +193,15 @@ class Authenticator:
         lifetime = fields.get("expires_in")
         good = isinstance(lifetime, (int, float)) and not isinstance(lifetime, bool) and 0 < lifetime < 1e9
         return token, float(lifetime) if good and lifetime is not None else _LIFETIME
+
+
+def _host_of(realm: str) -> str | None:
+    """None where it is no address."""
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return None
+    return parts.netloc.rpartition("@")[2] if parts.scheme in ("http", "https") else None
 
 
 def _basic(credentials: Credentials) -> str:

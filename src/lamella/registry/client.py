@@ -15,9 +15,9 @@ from lamella.events import Emit, Note, ignore
 from lamella.oci.descriptor import Descriptor
 from lamella.oci.digest import Digest
 from lamella.oci.reference import Reference
-from lamella.registry.answers import read_words
+from lamella.registry.answers import number_of
 from lamella.registry.failure import Failed
-from lamella.registry.manifests import ALL, Fetched, digest_like, read_manifest
+from lamella.registry.manifests import ALL, Fetched, digest_like, digest_of, read_manifest
 from lamella.registry.server import Request
 from lamella.registry.settings import RegistrySettings
 from lamella.registry.sources import Source, open_sources
@@ -70,7 +70,8 @@ class Repository:
 
         def ask(source: Source) -> Fetched:
             request = self._manifest_request("GET", source, tag_or_digest, accept)
-            return read_manifest(source.server.ask(request), request.where, wanted)
+            server = source.server
+            return read_manifest(server.ask(request), request.where, wanted, server.cancelled)
 
         return self._ask_in_turn(ask)
 
@@ -79,18 +80,19 @@ class Repository:
 
         def ask(source: Source) -> Descriptor | None:
             request = self._manifest_request("HEAD", source, tag_or_digest, accept)
-            response = source.server.ask(request)
-            read_words(response)
-            digest = response.headers.get("Docker-Content-Digest", "")
-            size = response.headers.get("Content-Length", "")
+            server = source.server
+            response = server.ask(request)
+            server.drain(response)
+            digest = digest_of(response.headers.get("Docker-Content-Digest", ""))
+            size = number_of(response.headers.get("Content-Length", ""))
             if ":" in tag_or_digest and digest != tag_or_digest:
-                digest = ""  # of another algorithm, or a lie
-            if not digest or not size.isdecimal():
-                again = source.server.ask(request._replace(method="GET"))
-                fetched = read_manifest(again, request.where, _wanted(tag_or_digest))
+                digest = None  # of another algorithm, or a lie
+            if digest is None or size is None:
+                again = server.ask(request._replace(method="GET"))
+                fetched = read_manifest(again, request.where, _wanted(tag_or_digest), server.cancelled)
                 return Descriptor(fetched.media_type, fetched.digest, len(fetched.raw))
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-            return Descriptor(media_type, Digest.parse(digest), int(size))
+            return Descriptor(media_type, digest, size)
 
         try:
             return self._ask_in_turn(ask)
@@ -108,7 +110,7 @@ class Repository:
         )  # fmt: skip
         response = target.server.ask_until(request)
         said = response.headers.get("Docker-Content-Digest", "")
-        read_words(response)
+        target.server.drain(response)
         digest = _wanted(tag_or_digest) or Digest.of(raw)
         digest = digest_like(digest, raw)
         if said.startswith(f"{digest.algorithm}:") and said != digest:
@@ -149,7 +151,7 @@ class Repository:
         """Whether a push can leave it out."""
         target = self._sources[-1]
         response = target.server.ask_until(self._blob_request("HEAD", target, descriptor)._replace(expected=(200, 404)))
-        read_words(response)
+        target.server.drain(response)
         return response.status == 200
 
     def mount_blob(self, descriptor: Descriptor, from_repository: str) -> bool:
@@ -165,7 +167,7 @@ class Repository:
             response = target.server.ask_until(request)
         except (NotFound, RegistryError):
             return False  # an upload will say what is the matter, if it is
-        read_words(response)
+        target.server.drain(response)
         location = response.headers.get("Location")
         if response.status == 202 and location:  # it began an upload instead
             self._begun[descriptor.digest] = target.server.absolute(location)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from lamella.errors import ImageInvalid, Interrupted, RegistryError, RegistryUnreachable
 from lamella.oci.descriptor import Descriptor
+from lamella.registry.answers import number_of
 from lamella.registry.failure import BROKEN, Failed, broke_off, stalled
 from lamella.registry.retry import Backoff
 from lamella.remote.waiting import stopped_by
@@ -179,5 +180,5 @@ class BlobStream(io.RawIOBase):
 def _first_byte(content_range: str) -> int:
     """Of ``bytes 5-9/10``; -1 where it is nothing of the kind."""
     unit, _, rest = content_range.strip().partition(" ")
-    first = rest.strip().partition("-")[0]
-    return int(first) if unit.lower() == "bytes" and first.isascii() and first.isdigit() else -1
+    first = number_of(rest.strip().partition("-")[0])
+    return first if unit.lower() == "bytes" and first is not None else -1

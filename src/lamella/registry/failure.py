@@ -5,11 +5,13 @@ Source: OCI distribution-spec, "Error Codes"; RFC 6749 section 5.2 for what toke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lamella.errors import LamellaError, NotFound, RegistryDenied, RegistryError, RegistryUnreachable
 from lamella.registry.answers import read_words
 from lamella.registry.retry import retry_after
+from lamella.remote.waiting import never
 from lamella.remote.why import why
 
 if TYPE_CHECKING:
@@ -61,12 +63,14 @@ def stalled(where: str, after: int = 0) -> Failed:
     return Failed(error, again=True)
 
 
-def refused(where: str, response: BaseHTTPResponse, what: str, login: str) -> Failed:
+def refused(
+    where: str, response: BaseHTTPResponse, what: str, login: str, cancelled: Callable[[], bool] = never
+) -> Failed:
     """Of an answer that is not the one hoped for; reads the rest of it, to a bound. ``what`` completes "the registry
     refuses to", ``login`` is the hint where it is a matter of who we are."""
     status = response.status
-    said = read_words(response)
-    shown = f"{status} {response.reason or ''}".strip()
+    said = read_words(response, cancelled)
+    shown = printable(f"{status} {response.reason or ''}", 100)
     message = f"the registry answers {shown}, asked to {what}"
     detail = printable(said) or None
     if status in (401, 403):

@@ -11,7 +11,6 @@ from lamella.errors import InputError, RegistryError
 from lamella.events import Emit, ignore
 from lamella.oci.reference import parse_reference
 from lamella.registry.address import HUB
-from lamella.registry.answers import read_words
 from lamella.registry.credentialfiles import Credentials, normal_key
 from lamella.registry.server import Request, Server
 from lamella.registry.settings import RegistrySettings
@@ -51,7 +50,7 @@ def check_login(
     server.auth.use(credentials)
     request = Request("GET", "/v2/", "log in", domain, expected=(200, 404))
     response = server.ask_until(request)
-    read_words(response)
+    server.drain(response)
     if response.status == 404:
         raise RegistryError("there is no registry at this address (404 at /v2/)", where=domain)
     return server.auth.was_asked

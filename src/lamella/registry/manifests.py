@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.errors import ImageInvalid, NotSupported
 from lamella.oci.digest import Digest
 from lamella.oci.mediatype import DOCKER_INDEX, DOCKER_MANIFEST, INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST
+from lamella.registry.answers import read_body
 from lamella.registry.failure import BROKEN, Failed, broke_off
+from lamella.remote.waiting import never
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -31,18 +34,22 @@ class Fetched(NamedTuple):
     digest: Digest
 
 
-def read_manifest(response: BaseHTTPResponse, where: str, wanted: Digest | None) -> Fetched:
+def read_manifest(
+    response: BaseHTTPResponse, where: str, wanted: Digest | None, cancelled: Callable[[], bool] = never
+) -> Fetched:
     """Verified against ``wanted``, and against the digest that the registry names. Raises Failed where it may go better
-    next time, ImageInvalid, NotSupported."""
+    next time, ImageInvalid, NotSupported, Interrupted."""
     from urllib3.exceptions import HTTPError
 
     try:
-        raw = _read(response, where)
+        raw = read_body(response, MAX_SIZE + 1, cancelled)
     except (HTTPError, OSError) as error:
-        response.close()
         raise broke_off(where, error) from None
+    if len(raw) > MAX_SIZE:
+        raise ImageInvalid(f"the manifest is larger than {MAX_SIZE} bytes", where=where)
     said = response.headers.get("Docker-Content-Digest", "")
-    for digest in ([wanted] if wanted is not None else []) + _digests(said):
+    named = digest_of(said)
+    for digest in [each for each in (wanted, named) if each is not None]:
         found = digest_like(digest, raw)
         if found != digest:
             message = f"the manifest that the registry sent has the digest {found}, not {digest}"
@@ -50,29 +57,17 @@ def read_manifest(response: BaseHTTPResponse, where: str, wanted: Digest | None)
     return Fetched(raw, _media_type(response.headers.get("Content-Type", ""), raw, where), wanted or Digest.of(raw))
 
 
-def _read(response: BaseHTTPResponse, where: str) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while data := response.read1(1 << 16, decode_content=False):
-        size += len(data)
-        if size > MAX_SIZE:
-            response.close()
-            raise ImageInvalid(f"the manifest is larger than {MAX_SIZE} bytes", where=where)
-        parts.append(data)
-    response.release_conn()
-    return b"".join(parts)
-
-
 def digest_like(other: Digest, raw: bytes) -> Digest:
     """Of ``raw``, by the algorithm of ``other``."""
     return Digest(f"{other.algorithm}:{hashlib.new(other.algorithm, raw).hexdigest()}")
 
 
-def _digests(said: str) -> list[Digest]:
+def digest_of(said: str) -> Digest | None:
+    """Of a header; None where it is none that is known here."""
     try:
-        return [Digest.parse(said)] if said else []
+        return Digest.parse(said)
     except ImageInvalid:
-        return []
+        return None
 
 
 def _media_type(header: str, raw: bytes, where: str) -> str:

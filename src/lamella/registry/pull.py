@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from lamella.errors import NotFound, StoreDamaged
+from lamella.errors import NotFound, NotSupported, StoreDamaged
 from lamella.events import Emit, Note, Transferred, ignore
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
@@ -23,7 +23,7 @@ from lamella.oci.manifest import Index, is_image, make_manifest, parse_manifest
 from lamella.oci.platform import Platform
 from lamella.oci.reference import Reference
 from lamella.registry.layers import Came, LayersIn
-from lamella.registry.remote_image import RemoteImage, fetch_config, find_image
+from lamella.registry.remote_image import RemoteImage, fetch_config, fetch_entry, find_image
 from lamella.snapshot.protocol import Snapshotter
 from lamella.store.blobs import BlobWriter
 from lamella.store.mirror import StoredImage, host_platform
@@ -125,7 +125,7 @@ def _is_whole(store: Store, stored: StoredImage) -> bool:
 
 
 def _fetch(job: Pull) -> tuple[Digest, Came]:
-    remote = find_image(job.repository, job.reference, job.platform)
+    remote = _kept(job, find_image(job.repository, job.reference, job.platform))
     images, origins = job.store.images, job.store.origins
     image = fetch_config(job.repository, remote.manifest)
     _warn_of_platform(job, image)
@@ -144,6 +144,19 @@ def _fetch(job: Pull) -> tuple[Digest, Came]:
     origins.note_image(job.home, remote.root.digest, here)
     origins.note_blobs(job.home, [image.manifest.config.digest, *(layer.digest for layer in image.manifest.layers)])
     return remote.root.digest, came
+
+
+def _kept(job: Pull, remote: RemoteImage) -> RemoteImage:
+    """The store holds indexes of images. Of an index of indexes it gets the image alone that was asked for."""
+    if remote.many is None:
+        return remote
+    nested = remote.manifest.digest not in {entry.digest for entry in remote.many.manifests}
+    if (nested and job.reference.digest is not None) or (
+        job.all_platforms and any(entry.media_type in mediatype.INDEXES for entry in remote.many.manifests)
+    ):
+        hint = "pull it by its tag, and for one platform"
+        raise NotSupported("an index of indexes cannot be kept as it is", where=str(remote.root.digest), hint=hint)
+    return remote._replace(many=None) if nested else remote
 
 
 def _warn_of_platform(job: Pull, image: Image) -> None:
@@ -181,10 +194,12 @@ def _bring(job: Pull, image: Image, snapshotter: Snapshotter | None) -> Came:
 def _others(job: Pull, index: Index, done: Digest) -> Came:
     """The other images of an index, and what is attested of them; those are not unpacked."""
     came = Came()
+    seen = {done}
     for entry in index.manifests:
-        if entry.digest == done:
+        if entry.digest in seen:
             continue
-        fetched = job.repository.get_manifest(entry.digest)
+        seen.add(entry.digest)
+        fetched = fetch_entry(job.repository, entry)
         manifest = parse_manifest(fetched.raw, str(fetched.digest))
         if is_image(entry):
             image = fetch_config(job.repository, manifest)

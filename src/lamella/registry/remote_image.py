@@ -44,11 +44,22 @@ def find_image(repository: Repository, reference: Reference, platform: Platform 
     index = first = parse_index(fetched.raw, str(fetched.digest))
     for _ in range(_DEPTH):
         chosen = choose(index, platform or host_platform(), reference.familiar)
-        fetched = repository.get_manifest(chosen.digest)
+        fetched = fetch_entry(repository, chosen)
         if not _is_index(fetched):
             return RemoteImage(root, first, _manifest(fetched))
         index = parse_index(fetched.raw, str(fetched.digest))
     raise ImageInvalid("an index of indexes of indexes is no image", where=str(root.digest))
+
+
+def fetch_entry(repository: Repository, entry: Descriptor) -> Fetched:
+    """What an entry of an index names. Raises ImageInvalid where it is of another size than the index says."""
+    fetched = repository.get_manifest(entry.digest)
+    if len(fetched.raw) != entry.size:
+        raise ImageInvalid(
+            f"the manifest has {len(fetched.raw)} bytes, the index that names it says {entry.size}",
+            where=f"{repository.name}@{entry.digest}",
+        )
+    return fetched
 
 
 def choose(index: Index, platform: Platform, name: str) -> Descriptor:

@@ -8,6 +8,7 @@ and from TLS to plain HTTP not at all unless the registry may be spoken to so.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -21,6 +22,7 @@ from lamella.registry.answers import read_words
 from lamella.registry.failure import Failed, broke_off, refused, stalled
 from lamella.registry.retry import Backoff
 from lamella.registry.settings import RegistrySettings
+from lamella.remote.address import without_credentials
 from lamella.remote.waiting import answered, never
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _CONNECTIONS = 8
 _CONNECT = 30.0  # seconds
 _TRIES = 5
+_SMALL = 4 << 20  # bytes; what is larger may take as long as it takes
+_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+")
 
 Body = Callable[[], Iterable[bytes]]
 
@@ -76,7 +80,7 @@ class Server:
         self.settings = settings
         self.emit = emit
         self.cancelled = cancelled
-        self._lock = threading.Lock()
+        self._lock, self._finding = threading.Lock(), threading.Lock()
         self._pools: dict[tuple[str, str], urllib3.PoolManager] = {}
         self._base: str | None = None
         self._met = False
@@ -98,21 +102,28 @@ class Server:
         """One try. Raises Failed; LamellaError where it is no use to try at all."""
         response = self._through_redirects(request)
         if response.status not in request.expected:
-            raise refused(request.where, response, request.what, self.auth.hint)
+            raise refused(request.where, response, request.what, self.auth.hint, self.cancelled)
         return response
+
+    def drain(self, response: BaseHTTPResponse) -> None:
+        """Reads the rest of an answer of which the head is enough, to a bound, so that its connection serves again."""
+        read_words(response, self.cancelled)
 
     def absolute(self, url: str, *, base: str | None = None) -> str:
         """``url`` as this server means it. Raises RegistryError for what is no address."""
         try:
             base = base or self._find_base()
             parts = urlsplit(urljoin(base, url))
+            # Who is asked has to be the same to everybody who looks at it, here and in the libraries below.
+            parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
             if (parts.scheme, "https", parts.netloc) == ("http", *urlsplit(base)[:2]):
                 parts = parts._replace(scheme="https")  # it does not know of the TLS before it
-            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            if parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") and parts.port != 0:
                 return parts.geturl()
         except ValueError:
             pass
-        raise RegistryError(f"the registry names {url[:200]!r}, which is no address", where=self.address.domain)
+        shown = without_credentials(url)[:200]
+        raise RegistryError(f"the registry names {shown!r}, which is no address", where=self.address.domain)
 
     def _through_redirects(self, request: Request) -> BaseHTTPResponse:
         url = self.absolute(request.url)
@@ -122,7 +133,7 @@ class Server:
             target = response.headers.get("Location") if response.status in _REDIRECTS else None
             if target is None or response.status in request.expected:
                 return response
-            read_words(response)
+            self.drain(response)
             before, url = url, self.absolute(target, base=url)
             if request.body is not None and response.status not in (307, 308):
                 break
@@ -157,7 +168,7 @@ class Server:
             challenges = response.headers.getlist("WWW-Authenticate")
             if not self.auth.learn(challenges, request.scopes, sent):
                 break
-            read_words(response)
+            self.drain(response)
         return response
 
     def _send(self, request: Request, url: str, authorization: str | None) -> BaseHTTPResponse:
@@ -181,7 +192,7 @@ class Server:
                 timeout=urllib3.Timeout(connect=min(_CONNECT, patience.silence), read=patience.silence),
             )  # fmt: skip
 
-        limit = None if request.body is not None else _TRIES * patience.silence
+        limit = None if request.size > _SMALL else _TRIES * patience.silence
         try:
             response = answered(go, self.cancelled, partial(stalled, request.where), limit)
         except (HTTPError, OSError) as error:
@@ -213,10 +224,11 @@ class Server:
 
     def _find_base(self) -> str:
         """``https://host/``, or ``http://host/`` where that is allowed and TLS is not spoken."""
-        if self._base is None:
-            scheme = "http" if self.address.may_be_plain and not self._speaks_tls() else "https"
-            self._base = f"{scheme}://{self.address.host}/"
-        return self._base
+        with self._finding:
+            if self._base is None:
+                scheme = "http" if self.address.may_be_plain and not self._speaks_tls() else "https"
+                self._base = f"{scheme}://{self.address.host}/"
+            return self._base
 
     def _speaks_tls(self) -> bool:
         """Asked without trusting and without telling: whom the certificate belongs to counts later."""
@@ -229,10 +241,10 @@ class Server:
         host = self.address.host
         timeout = urllib3.Timeout(connect=10.0, read=10.0)
         with open_pool("https", host, direct=is_loopback(host), ssl_context=blind_context(), timeout=timeout) as pool:
+            ask = partial(pool.request, "GET", f"https://{host}/v2/", retries=False, redirect=False,
+                          preload_content=False)  # fmt: skip
             try:
-                answer = pool.request("GET", f"https://{host}/v2/", retries=False, redirect=False,
-                                      preload_content=False)  # fmt: skip
-                answer.close()
+                answered(ask, self.cancelled, partial(stalled, host), _CONNECT).close()
             except HTTPError:
                 return False
             return True

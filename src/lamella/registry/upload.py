@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from lamella.errors import ImageInvalid, Interrupted, RegistryError
 from lamella.oci.descriptor import Descriptor
-from lamella.registry.answers import read_words
+from lamella.registry.answers import number_of
 from lamella.registry.failure import Failed
 from lamella.registry.retry import Backoff
 from lamella.registry.server import Request, Server
@@ -61,10 +61,18 @@ class Upload:
         self._restarts = 0
         self._committing = self._unsure = False
         self._said: int | None = None
+        #: where the blob is read on for the next chunk; most blobs cannot be read from their middle
+        self._kept: tuple[int, BinaryIO] | None = None
 
     def run(self) -> None:
         """Raises RegistryError and the like after the last try, and what ``open_stream`` raises."""
-        backoff = self._server.backoff()
+        try:
+            self._run(self._server.backoff())
+        finally:
+            if self._kept is not None:
+                self._kept[1].close()
+
+    def _run(self, backoff: Backoff) -> None:
         while True:
             try:
                 if self._committing and self._is_there():
@@ -128,7 +136,7 @@ class Upload:
 
     def _follow(self, response: BaseHTTPResponse, url: str) -> None:
         """The next request goes where this answer says."""
-        read_words(response)
+        self._server.drain(response)
         location = response.headers.get("Location")
         if location:
             self._location = self._server.absolute(location, base=self._server.absolute(url))
@@ -183,7 +191,7 @@ class Upload:
             request = request._replace(body=lambda: self._pieces(start, count), size=count)
         response = self._server.ask(request)
         said = response.headers.get("Docker-Content-Digest", "")
-        read_words(response)
+        self._server.drain(response)
         digest = self._descriptor.digest
         if said.startswith(f"{digest.algorithm}:") and said != digest:
             raise RegistryError(f"the registry stored the blob as {said[:200]}", where=self._where)
@@ -193,25 +201,45 @@ class Upload:
         """What was cut may have been the answer alone."""
         url = f"/v2/{self._repository}/blobs/{self._descriptor.digest}"
         response = self._server.ask(self._request("HEAD", url, "show a blob", (200, 404)))
-        read_words(response)
+        self._server.drain(response)
         return response.status == 200
 
     def _pieces(self, start: int, count: int) -> Iterator[bytes]:
-        with self._open_stream() as stream:
-            _seek(stream, start)
-            left = count
-            while left:
+        stream = self._opened(start)
+        done, end, where = start, start + count, str(self._descriptor.digest)
+        try:
+            while done < end:
                 if self._server.cancelled():
                     raise Interrupted("the upload was cancelled")
-                try:
-                    data = stream.read(min(_PIECE, left))
-                except OSError as error:  # else it would look like the registry's
-                    raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
+                data = self._read(stream, min(_PIECE, end - done))
                 if not data:
-                    raise ImageInvalid(f"the blob ends {left} bytes early", where=str(self._descriptor.digest))
+                    raise ImageInvalid(f"the blob ends {end - done} bytes early", where=where)
+                done += len(data)
+                # A blob that is damaged here says so at its end, and before the registry has all of it.
+                if done == self._descriptor.size and self._read(stream, 1):
+                    raise ImageInvalid(f"the blob is longer than {done} bytes", where=where)
                 yield data
-                left -= len(data)
-                self._progress(start + count - left)
+                self._progress(done)
+            self._kept = (done, stream)
+        except BaseException:
+            stream.close()
+            raise
+
+    def _opened(self, start: int) -> BinaryIO:
+        kept, self._kept = self._kept, None  # who gave up a try may still be reading: nobody shares a stream
+        if kept is not None:
+            if kept[0] == start:
+                return kept[1]
+            kept[1].close()
+        stream = self._open_stream()
+        _seek(stream, start)
+        return stream
+
+    def _read(self, stream: BinaryIO, size: int) -> bytes:
+        try:
+            return stream.read(size)
+        except OSError as error:  # else it would look like the registry's
+            raise disk_error(error, str(self._descriptor.digest), "read a blob") from None
 
 
 def _seek(stream: BinaryIO, offset: int) -> None:
@@ -227,5 +255,5 @@ def _seek(stream: BinaryIO, offset: int) -> None:
 
 def _received(response: BaseHTTPResponse) -> int:
     """Bytes that the registry has. ``Range: 0-0`` is said of one byte and of none: then it is none that is meant."""
-    last = response.headers.get("Range", "").removeprefix("bytes=").partition("-")[2]
-    return int(last) + 1 if last.isascii() and last.isdigit() and int(last) else 0
+    last = number_of(response.headers.get("Range", "").removeprefix("bytes=").partition("-")[2])
+    return last + 1 if last else 0

@@ -77,6 +77,10 @@ class ImageTable:
         something that one names is not."""
         wanted = _wanted(names, index.digest)
         there = [manifest for manifest in index.manifests if self._blobs.has(manifest.digest)]
+        lying = next((manifest for manifest in there if not self._blobs.holds(manifest)), None)
+        if lying is not None:
+            message = f"the index says that the manifest {lying.digest} has {lying.size} bytes, and it has not"
+            raise ImageInvalid(message, where=str(index.digest))
         if not there:
             raise NotFound("none of the images of the index is in the store", where=str(index.digest))
         for manifest in there:

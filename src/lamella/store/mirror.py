@@ -149,6 +149,8 @@ class Mirror:
         found, queue = [], [(root, 0)]
         while queue:
             descriptor, depth = queue.pop(0)
+            if depth and descriptor.media_type in mediatype.INDEXES and not self._blobs.has(descriptor.digest):
+                continue  # of platforms that were not fetched
             if descriptor.media_type in mediatype.INDEXES and depth < 4:
                 index = parse_index(self._blobs.read_blob(descriptor), str(descriptor.digest))
                 queue += [(child, depth + 1) for child in index.manifests]
