@@ -15,23 +15,24 @@ ROOT_ONLY = pytest.mark.root
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "number", "reason", "hint"),
+    ("setting", "number", "said"),
     [
-        ("_SWITCH", "0", errno.EPERM, "switched off for ordinary users", "=1"),
-        ("_LIMIT", "0", errno.ENOSPC, "switched off", "=10000"),
-        ("_LIMIT", "5", errno.ENOSPC, "too many", "raise"),
-        ("_SWITCH", "1", errno.EINVAL, "has no user namespaces", "sudo"),
-        ("_SWITCH", "1", errno.EPERM, "refused (Operation not permitted)", "seccomp"),
+        ("_SWITCH=0", errno.EPERM, ("switched off for ordinary users", "=1")),
+        ("_LIMIT=0", errno.ENOSPC, ("switched off", "=10000")),
+        ("_LIMIT=5", errno.ENOSPC, ("too many", "raise")),
+        ("_SWITCH=1", errno.EINVAL, ("has no user namespaces", "sudo")),
+        ("_SWITCH=1", errno.EPERM, ("refused (Operation not permitted)", "seccomp")),
     ],
 )
 def test_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, number: int, reason: str, hint: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, number: int, said: tuple[str, str]
 ) -> None:
     for each in ("_SWITCH", "_LIMIT", "_APPARMOR"):
         monkeypatch.setattr(why, each, str(tmp_path / each))
+    name, _, value = setting.partition("=")
     (tmp_path / name).write_text(f"{value}\n")
-    said = why.refused(OSError(number, os.strerror(number)))
-    assert reason in said[0] and hint in said[1]
+    reason, hint = why.refused(OSError(number, os.strerror(number)))
+    assert said[0] in reason and said[1] in hint
 
 
 def test_apparmor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
