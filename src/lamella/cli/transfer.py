@@ -53,14 +53,15 @@ def pull_image(
     platform: Platform | None = None,
     all_platforms: bool = False,
     unpack: bool = True,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Pulled:
-    """Raises what ``lamella.registry.pull.pull`` raises."""
+    """``cancelled`` ends it from another thread. Raises what ``lamella.registry.pull.pull`` raises."""
     from lamella.registry.client import open_repository
     from lamella.registry.pull import Pull, pull
 
     with unpacker(store, wanted=unpack) as open_unpacker:
         stop = threading.Event()
-        repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
+        repository = open_repository(reference, settings, emit=emit, cancelled=lambda: stop.is_set() or cancelled())
         return pull(Pull(repository, reference, store, stop, platform, all_platforms, open_unpacker, emit))
 
 
