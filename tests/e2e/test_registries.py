@@ -116,18 +116,23 @@ def test_other_destinations(app: Shell, registry: Registry) -> None:
     app.ok("push", "-q", "docker-archive:b.tar", f"{name}-again")
     app.ok("save", "-o", "c.tar", f"docker://{name}-again")
     assert "same state" in app.ok("prove", "docker-archive:c.tar", "app")
+    before = len(registry.asked("e2e/elsewhere/blobs"))
     explained = app.json("explain", "--format", "json", f"docker://{name}")
     assert (explained["layers"]["total"], explained["size"]) == (
         3,
         app.json("explain", "--format", "json", "app")["size"],
     )
     assert app.ok("diff", f"docker://{name}", "app") is not None
+    layers = {layer["digest"] for layer in app.json("inspect", "app")[0]["Manifest"]["Layers"]}
+    fetched = {one.path.rpartition("/")[2] for one in registry.asked("e2e/elsewhere/blobs")[before:]}
+    assert len(layers) == 3 and not layers & fetched, "their tables of contents are here"
     assert len(app.json("images", "--format", "json")["images"]) == 1
     for words, says in (
         (("push", "app", f"{name}@sha256:{'0' * 64}"), "a digest comes of the push"),
         (("push", "--compression-level", "3", "app", name), "without --compression"),
         (("push", "--compression", "gzip", "--compression-level", "12", "app", name), "no level 12"),
         (("push", "--compression", "gzip", "app", "oci:dir"), "is for registries"),
+        (("push", "--all-platforms", f"docker://{name}", f"{name}-all"), "takes an image of the store"),
         (("push", "nothing", name), "no image 'nothing'"),
         (("push", "--platform", "linux/arm64", "app", name), "not for linux/arm64"),
     ):
@@ -135,7 +140,7 @@ def test_other_destinations(app: Shell, registry: Registry) -> None:
         assert done.returncode == 2 and says in done.stderr, (words, done.stderr)
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_ctrl_c_leaves_nothing_half_done(app: Shell, faults: Faults) -> None:
     name = f"{faults.host}/e2e/stopped:1"
     app.ok("push", "-q", "app", name)
@@ -164,6 +169,8 @@ def test_what_was_pulled_by_digest_has_that_as_its_name(app: Shell, registry: Re
     other = another(app)
     assert other.ok("pull", "-q", f"{name}@{digest}") == f"{name}@{digest}\n"
     assert other.ok("images").splitlines()[1].split()[:2] == [name, "<none>"]
+    assert other.ok("images", "--digests").splitlines()[1].split()[:3] == [name, "<none>", digest]
+    assert app.ok("images", "--digests", "app").splitlines()[1].split()[:3] == ["app", "latest", "<none>"]
     assert other.json("inspect", f"{name}@{digest}")[0]["RepoTags"] == []
     other.ok("image", "prune", "--force")
     other.ok("save", "-o", "pinned.tar", f"{name}@{digest}")
@@ -202,6 +209,13 @@ def test_bases_come_from_a_registry(app: Shell, registry: Registry) -> None:
     assert other.ok(*words) == done.stdout
     assert asked(registry, "from/base") == before
     other.verify()
+
+    other.write("again/Dockerfile", f"FROM {base}:1\nCOPY --from={base}:2 /srv/app/data /two\n")
+    other.write("changed/Dockerfile", f"FROM {base}:1\nCOPY --from={base}:2 /srv/app/data /three\n")
+    third = another(app, "third")
+    done = third.run("prove", "again", "changed")
+    assert done.returncode == 1 and "/three" in done.stdout, done.stderr
+    assert done.stderr.count(f"pulled {base}:1 in") == 1
 
 
 def test_pull_asks_for_newer_ones(app: Shell, registry: Registry) -> None:
@@ -265,3 +279,25 @@ def test_bases_that_cannot_be_had(app: Shell, registry: Registry, basic_registry
         assert "wrong" not in done.stderr and "Traceback" not in done.stderr
     shutil.rmtree(app.folder / "b")
     app.verify()
+
+
+def test_ctrl_c_ends_the_pulls_of_a_build(app: Shell, faults: Faults) -> None:
+    """Of stages side by side, which have threads of their own."""
+    name = f"{faults.host}/from/slow:1"
+    app.ok("push", "-q", "app", name)
+    faults.clear()
+    faults.add("GET", "/blobs/", drips(0.05, 100))
+    other = another(app)
+    other.write("b/Dockerfile", f"FROM {name} AS one\nFROM scratch\nCOPY --from=one /srv /srv\nCOPY Dockerfile /\n")
+    building = subprocess.Popen(
+        [sys.executable, "-m", "lamella", "build", "b"], cwd=other.folder, env=other.env, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not any("/blobs/" in one.path for one in faults.asked) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    began = time.monotonic()
+    building.send_signal(signal.SIGINT)
+    assert b"interrupted" in building.communicate(timeout=60)[1]
+    assert building.returncode == 130
+    assert time.monotonic() - began < 20, "it waits for no blob, each of which would take a minute"
+    other.verify()

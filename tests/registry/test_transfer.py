@@ -30,7 +30,7 @@ from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.limits import Swelling
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
-from lamella.oci.digest import DiffID, chain_ids
+from lamella.oci.digest import Digest, chain_ids
 from lamella.oci.image import Image
 from lamella.oci.manifest import make_index, make_manifest
 from lamella.oci.platform import Platform
@@ -40,6 +40,7 @@ from lamella.registry.client import Repository, open_repository
 from lamella.registry.pull import Pull, Pulled, pull
 from lamella.registry.push import Push, Pushed, index_of, push_image, push_index
 from lamella.registry.recompress import Compression
+from lamella.registry.remote_image import choose
 from lamella.store.collect import prune
 from lamella.store.mirror import StoredImage
 from lamella.store.store import Store
@@ -201,8 +202,8 @@ def test_another_repository_of_the_registry_gives_its_blobs(
     assert (heard.total.blobs, heard.total.mounted, heard.total.spared > 100_000) == (0, 3, True)
     # One that was pulled is mounted too.
     pull_from(registry, "mounts/to:1", other)
-    push_to(registry, "mount/third:1", image.image, other, heard)
-    assert heard.total.mounted == 3 and sent(asked(registry, "mount/third")) == 0
+    push_to(registry, "mounts/third:1", image.image, other, heard)
+    assert heard.total.mounted == 3 and sent(asked(registry, "mounts/third")) == 0
 
 
 def test_a_home_that_lost_the_blob_is_forgotten(registry: Registry, add_image: AddImage, store: Store) -> None:
@@ -292,6 +293,20 @@ def test_an_index_of_images_and_indexes(registry: Registry, add_image: AddImage,
     digest = in_registry(registry, store, image, "mixed:1", image.descriptor._replace(platform=image.platform))
     assert pull_from(registry, "mixed:1", other).image.root.digest == digest
     is_well(other)
+
+
+def test_a_digest_of_another_kind_is_refused_before_anything_comes(registry: Registry, other: Store) -> None:
+    with pytest.raises(NotSupported, match="sha256"):
+        pull_from(registry, f"nowhere@sha512:{'0' * 128}", other)
+
+
+def test_platforms_without_an_end() -> None:
+    parts = [
+        Descriptor(mediatype.OCI_MANIFEST, Digest.of(b"x"), 1, (), Platform("linux", f"\x1b[{n}m")) for n in range(500)
+    ]
+    with pytest.raises(NotFound, match="not for linux") as caught:
+        choose(make_index(tuple(parts)), ARM, "app")
+    assert caught.value.message.isprintable() and len(caught.value.message) < 600
 
 
 def test_an_index_that_lies_about_a_size(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:
@@ -462,20 +477,20 @@ def test_a_cut_pull_keeps_what_came_whole(
     registry: Registry, add_image: AddImage, store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = add_image("a:1", {"a": noise(30)}, {"b": noise(31)})
-    push_to(registry, "cut:1", image.image, store)
+    push_to(registry, "cut-pull:1", image.image, store)
     monkeypatch.setattr(layers, "PARALLEL", 1)
     second = registry.blob_file(image.image.manifest.layers[1].digest)
     content = second.read_bytes()
     second.write_bytes(content[:-1] + b"x")
     with pytest.raises(ImageInvalid, match="digest"):
-        pull_from(registry, "cut:1", other)
+        pull_from(registry, "cut-pull:1", other)
     nothing_came(other)
     assert [layer for layer in image.image.manifest.layers if other.blobs.holds(layer)] == [
         image.image.manifest.layers[0]
     ]
     second.write_bytes(content)
     heard = Heard()
-    pull_from(registry, "cut:1", other, heard)
+    pull_from(registry, "cut-pull:1", other, heard)
     assert (heard.total.blobs, heard.total.present) == (1, 1)
     is_well(other)
 
@@ -700,7 +715,3 @@ def test_a_push_of_what_is_damaged_here(registry: Registry, add_image: AddImage,
     with pytest.raises(StoreDamaged):
         push_to(registry, "damaged:1", image, store)
     assert repository(registry, "damaged:1").head_manifest("1") is None
-
-
-def test_diff_ids_are_typed() -> None:
-    assert DiffID("sha256:" + "0" * 64).short == "0" * 12

@@ -40,7 +40,7 @@ class Images:
             return
         self._machine.asked_elsewhere = True
         try:
-            self._pull.fetch(reference, platform, always=self._always)
+            self._pull.fetch(reference, platform, always=self._always, cancelled=self._machine.cancelled.is_set)
         except ReferenceError_:
             if not there:
                 return  # an ID prefix that fits nothing: the store says it better

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import stat_result
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:  # a protocol costs start-up time
     class ImagePull(Protocol):
         """What brings images from elsewhere. Used by several threads."""
 
-        def fetch(self, reference: str, platform: Platform, *, always: bool) -> None:
+        def fetch(
+            self, reference: str, platform: Platform, *, always: bool, cancelled: Callable[[], bool] = ...
+        ) -> None:
             """Puts the image into the store under its name; ``always`` asks for a newer one where it is there. Raises
-            NotFound, ReferenceError_, RegistryError and the like."""
+            NotFound, ReferenceError_, RegistryError and the like; Interrupted once ``cancelled`` says so."""
             ...
 
         def look(self, reference: str, platform: Platform) -> Image | None:

@@ -24,7 +24,9 @@ class Fetcher:
         self._guard = threading.Lock()
         self._done: set[tuple[str, Platform]] = set()
 
-    def fetch(self, reference: str, platform: Platform, *, always: bool) -> None:
+    def fetch(
+        self, reference: str, platform: Platform, *, always: bool, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         from lamella.cli.transfer import pull_image
         from lamella.events import Note
         from lamella.oci.reference import parse_reference
@@ -36,7 +38,9 @@ class Fetcher:
             if not always:
                 self._emit(Note("info", f"{parsed.familiar} is not in the local store: pulling it for {platform}"))
             # Unpacked when a RUN has to see its files, and not before.
-            pull_image(parsed, self._store, self._read(), self._emit, platform=platform, unpack=False)
+            pull_image(
+                parsed, self._store, self._read(), self._emit, platform=platform, unpack=False, cancelled=cancelled
+            )
             self._done.add((parsed.familiar, platform))
 
     def look(self, reference: str, platform: Platform) -> Image | None:

@@ -53,14 +53,15 @@ def pull_image(
     platform: Platform | None = None,
     all_platforms: bool = False,
     unpack: bool = True,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Pulled:
-    """Raises what ``lamella.registry.pull.pull`` raises."""
+    """``cancelled`` ends it from another thread. Raises what ``lamella.registry.pull.pull`` raises."""
     from lamella.registry.client import open_repository
     from lamella.registry.pull import Pull, pull
 
     with unpacker(store, wanted=unpack) as open_unpacker:
         stop = threading.Event()
-        repository = open_repository(reference, settings, emit=emit, cancelled=stop.is_set)
+        repository = open_repository(reference, settings, emit=emit, cancelled=lambda: stop.is_set() or cancelled())
         return pull(Pull(repository, reference, store, stop, platform, all_platforms, open_unpacker, emit))
 
 
@@ -142,6 +143,11 @@ def push_to(
 
     stop = threading.Event()
     with open_image(image, store, settings, platform) as located:
+        if all_platforms and located.blobs is not store.blobs:
+            from lamella.errors import UsageError
+
+            hint = "pull or load it first; 'lamella pull --all-platforms' fetches all that there are"
+            raise UsageError(f"--all-platforms takes an image of the store, and {image} lies elsewhere", hint=hint)
         repository = open_repository(reference, settings, push=True, emit=emit, cancelled=stop.is_set)
         job = Push(repository, reference, store, located.blobs, stop, compression, located.home, emit)
         stored = store.images.find(image) if located.blobs is store.blobs else None

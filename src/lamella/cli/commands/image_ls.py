@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-a", "--all", action="store_true", help="all images (Docker's flag; none are hidden here)")
     parser.add_argument("-q", "--quiet", action="store_true", help="only the image IDs")
     parser.add_argument("--no-trunc", action="store_true", help="whole image IDs")
+    parser.add_argument("--digests", action="store_true", help="the digests that images have in their registries, too")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed")
 
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
         for image_id in dict.fromkeys(image.image_id for image, _ in rows):
             session.out(image_id if args.no_trunc else image_id.short)
     else:
-        _print(session, rows, args.no_trunc)
+        _print(session, rows, args.no_trunc, digests=args.digests)
     for broken in table.broken():
         session.note(f"warning: {broken.name or broken.digest.short} cannot be read: {broken.problem}")
     return 0
@@ -64,7 +65,7 @@ def _fits(name: str, pattern: str | None) -> bool:
     return bool(name) and (fnmatchcase(name, pattern) or fnmatchcase(repository, pattern))
 
 
-def _print(session: Session, rows: list[tuple[StoredImage, str]], whole: bool) -> None:
+def _print(session: Session, rows: list[tuple[StoredImage, str]], whole: bool, *, digests: bool) -> None:
     import time
 
     from lamella.cli.text.docker import docker_age, docker_table, human_size
@@ -83,8 +84,25 @@ def _print(session: Session, rows: list[tuple[StoredImage, str]], whole: bool) -
                 "unknown" if image.size is None else human_size(image.size),
             )
         )
+    if digests:
+        column = ["DIGEST", *(_digest(session, image, name) for image, name in rows)]
+        cells = [(*row[:2], digest, *row[2:]) for row, digest in zip(cells, column, strict=True)]
     for line in docker_table(cells):
         session.out(line)
+
+
+def _digest(session: Session, image: StoredImage, name: str) -> str:
+    """The one that the image has in the repository of this name; where several are known, that of the index."""
+    from lamella.oci.reference import parse_reference
+    from lamella.store.layout import split_name
+
+    if not name:
+        return _NONE
+    found = session.store().origins.digests((image.root.digest, image.descriptor.digest))
+    here = {
+        digest for repository, digest in found if parse_reference(repository).familiar_repository == split_name(name)[0]
+    }
+    return image.root.digest if image.root.digest in here else min(here, default=_NONE)
 
 
 def _as_json(image: StoredImage, name: str) -> dict[str, Any]:
