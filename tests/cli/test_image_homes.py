@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -103,6 +104,21 @@ def test_every_command_takes_every_form(command: str, forms: dict[str, str], lam
     assert lamella("image", "verify").code == 0
     if command not in ("explain", "inspect", "diff", "prove", "prove, the other way round"):
         assert len({json.dumps(each) for each in results.values()}) == 1
+
+
+@pytest.mark.peer
+def test_every_command_takes_a_registry(forms: dict[str, str], lamella: Lamella, registry: Any) -> None:
+    image = f"docker://{registry.host}/homes/app:1"
+    assert lamella("push", "app:1", image).code == 0
+    for command, (words, says) in COMMANDS.items():
+        done = lamella(*(word.format(image) for word in words))
+        assert done.code == 0, (command, done.err)
+        assert says in done.out, (command, done.out)
+        if "new:1" in words:
+            assert lamella("rmi", "new:1").code == 0
+        for path in ("out.tar", "out"):
+            shutil.rmtree(path) if os.path.isdir(path) else Path(path).unlink(missing_ok=True)
+    assert lamella("image", "verify").code == 0
 
 
 HOMES = {

@@ -102,7 +102,7 @@ def test_keys_reach_the_container(screen: Screen) -> None:
     time.sleep(0.1)
     screen.type(b"\x03")
     screen.type(b"echo status=$?\r")
-    screen.wait_for(b"status=130")
+    screen.wait_for(b"status=130\r\n/ # ")  # before the prompt the key would be lost
     screen.type(b"\x04")  # the end of the input
     screen.end()
 

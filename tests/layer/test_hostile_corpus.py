@@ -44,6 +44,14 @@ def test_the_corpus_is_large_enough() -> None:
     assert 80 < sum(case.refused for case in CASES.values()) < len(CASES) - 80
 
 
+def test_every_case_was_shown_to_the_judges() -> None:
+    """What they say is read by people; see record_hostile.py."""
+    table = (Path(__file__).parent.parent / "data" / "hostile" / "judges.md").read_text(encoding="utf-8")
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == list(CASES)
+    assert "not asked" not in table
+
+
 @pytest.fixture(scope="module")
 def lower() -> tuple[bytes, list[Entry]]:
     raw = lower_layer()

@@ -61,3 +61,15 @@ def test_unknown_users(spec: str) -> None:
     with pytest.raises(InputError) as caught:
         resolve_user(spec, FILES.get)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("number", ["9" * 11, "9" * 5000])
+def test_numbers_without_end_are_refused(number: str) -> None:
+    """Python itself refuses to read thousands of digits, by another error."""
+    files = {
+        "/etc/passwd": f"big:x:{number}:0::/:\nok:x:5:5::/:\n".encode(),
+        "/etc/group": f"g:x:{number}:ok\n".encode(),
+    }
+    for spec in ("big", "ok", number, f"5:{number}", "5:g"):
+        with pytest.raises(InputError, match="out of range"):
+            resolve_user(spec, files.get)

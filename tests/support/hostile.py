@@ -323,7 +323,7 @@ def _special() -> Iterator[tuple[str, Case]]:
     yield "PAX sparse 1.0", _no(
         "'x'", "sparse",
         pax(record("GNU.sparse.major", "1"), record("GNU.sparse.minor", "0"), record("GNU.sparse.name", "x"),
-            record("GNU.sparse.realsize", "1000000000000")),
+            record("GNU.sparse.realsize", "1000000")),
         member("x", b"1\n0\n4\n".ljust(512, b"\0") + E),
     )  # fmt: skip
     yield (
@@ -429,8 +429,12 @@ def _extended() -> Iterator[tuple[str, Case]]:
         _ok({"two": "f evil"}, pax(record("path", "one")), pax(record("path", "two")), evil("x")),
     )
     yield (
-        "GNU and PAX names, the last counts",
-        _ok({"pax": "f evil"}, gnu(b"L", b"gnu"), pax(record("path", "pax")), evil("x")),
+        "GNU and PAX names of one member",
+        _no("'gnu'", "'pax'", gnu(b"L", b"gnu"), pax(record("path", "pax")), evil("x")),
+    )
+    yield (
+        "PAX and GNU links of one member",
+        _no("'pax'", "'gnu'", pax(record("linkpath", "pax")), gnu(b"K", b"gnu"), link("x", "y")),
     )
     yield (
         "a PAX header for a PAX header",

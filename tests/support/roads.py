@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lamella.filetree.entry import Entry
+from lamella.filetree.entry import FILE, Entry
 from lamella.filetree.tree import merge_layers
+from lamella.layer.changes import walk_tree
 from lamella.layer.index import index_layer
 from lamella.layer.unpack import unpack_layer
 
@@ -51,3 +53,14 @@ def mounted(layers: list[Path], target: Path) -> Iterator[None]:
         yield
     finally:
         _LIBC.umount2(bytes(target), 2)
+
+
+def seen(folder: Path) -> dict[str, Entry]:
+    """What is on disk, path to entry with content digests, without times."""
+    found = {}
+    for entry, host_path, *_ in walk_tree(str(folder)):
+        digest = ""
+        if entry.kind == FILE and host_path is not None:
+            digest = hashlib.sha256(Path(host_path).read_bytes()).hexdigest()
+        found[entry.path] = entry._replace(mtime=0, digest=digest)
+    return found

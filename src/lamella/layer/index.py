@@ -12,6 +12,9 @@ from lamella.layer.limits import SWELLING, Swelling
 from lamella.layer.read import read_entries
 from lamella.oci.digest import DiffID, Digest
 
+#: the sha256 of nothing: one object, for a million of them take memory
+EMPTY = hashlib.sha256().hexdigest()
+
 
 class LayerIndex(NamedTuple):
     """``uncompressed`` is the tar's size in bytes; ``digest`` and ``size`` are those of the stored form, and
@@ -31,7 +34,10 @@ def index_layer(stream: BinaryIO, where: str, swelling: Swelling | None = SWELLI
     entries: list[Entry] = []
     with open_decompressed(cast(BinaryIO, blob), where, swelling=swelling, tap=tar.add) as content_stream:
         for entry, content in read_entries(content_stream, where):
-            entries.append(entry if content is None else entry._replace(digest=content_digest(content)))
+            if content is None:
+                entries.append(entry)
+            else:
+                entries.append(entry._replace(digest=content_digest(content) if entry.size else EMPTY))
         while blob.read(CHUNK):
             pass
     return LayerIndex(

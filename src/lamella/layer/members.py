@@ -21,6 +21,7 @@ _NANOSECONDS = 10**9
 _EXTENDED = frozenset({tar.PAX_LOCAL, tar.PAX_GLOBAL, tar.GNU_LONG_NAME, tar.GNU_LONG_LINK})
 #: types that have content; any other member has none, whatever its size says
 WITH_CONTENT = frozenset({tar.REGULAR, tar.OLD_REGULAR, tar.CONTIGUOUS})
+_GNU = b"="  # before the key of what was said by GNU's header; no PAX record has that in its key
 _MAX_ID = 2**32 - 2  # the last one means "leave it as it is" to chown
 _MAX_SIZE = 2**63 - 1
 _MAX_SECONDS = 2**40
@@ -59,7 +60,7 @@ def read_members(stream: BinaryIO, where: str) -> Iterator[Member]:
                 if header.type == tar.PAX_GLOBAL:
                     common |= _global(parse_pax(body, where), where)
                 else:
-                    records |= _local(header.type, body, where)
+                    records = _joined(records, _local(header.type, body, where), where)
                 continue
         except ImageInvalid as error:
             if last and error.where == where:  # there is no path to name, but it can be found
@@ -100,7 +101,16 @@ def _local(kind: bytes, body: bytes, where: str) -> dict[bytes, bytes]:
     if kind == tar.PAX_LOCAL:
         return parse_pax(body, where)
     key = b"path" if kind == tar.GNU_LONG_NAME else b"linkpath"
-    return {key: body.split(b"\0", 1)[0]}
+    return {key: body.split(b"\0", 1)[0], _GNU + key: b""}
+
+
+def _joined(records: dict[bytes, bytes], more: dict[bytes, bytes], where: str) -> dict[bytes, bytes]:
+    """Of equal keys the later counts. Raises ImageInvalid where GNU's and PAX's headers both name the member: readers
+    do not agree on which of them counts."""
+    for key in (b"path", b"linkpath"):
+        if key in records and key in more and (_GNU + key in records) != (_GNU + key in more):
+            raise ImageInvalid(f"{shown(records[key])} is called {shown(more[key])}, too", where=where)
+    return records | more
 
 
 def _global(records: dict[bytes, bytes], where: str) -> dict[bytes, bytes]:

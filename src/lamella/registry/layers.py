@@ -157,7 +157,8 @@ class LayersIn:
             if self._stop.is_set():
                 return
             parent = self._unpack(ref, chain, parent)
-            self._emit(BlobMoved(ref.blob.digest, "done", ref.blob.size, ref.blob.size))
+            if ref.blob.digest in self._arriving:
+                self._emit(BlobMoved(ref.blob.digest, "done", ref.blob.size, ref.blob.size))
 
     def _unpack(self, ref: LayerRef, chain: ChainID, parent: Snapshot | None) -> Snapshot:
         assert self._snapshotter is not None

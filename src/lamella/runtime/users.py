@@ -15,6 +15,7 @@ from lamella.errors import InputError
 _PASSWD = "/etc/passwd"
 _GROUP = "/etc/group"
 _MAX_ID = (1 << 31) - 1
+_DIGITS = 40
 
 
 class User(NamedTuple):
@@ -45,7 +46,7 @@ def resolve_user(spec: str, read: Read) -> User:
     if line is None:
         return user
     members = (fields for fields in _lines(read, _GROUP) if line[0] in _field(fields, 3).split(","))
-    return user._replace(groups=tuple(dict.fromkeys(_number(_field(fields, 2)) or 0 for fields in members)))
+    return user._replace(groups=tuple(dict.fromkeys(_in_range(_number(_field(fields, 2)) or 0) for fields in members)))
 
 
 def _find_user(read: Read, name: str, uid: int | None) -> list[str] | None:
@@ -84,8 +85,10 @@ def _field(fields: list[str], index: int) -> str:
 
 
 def _number(text: str) -> int | None:
-    """Digits only: Python would take ``1_000`` and Arabic digits for numbers too."""
-    return int(text) if text.isascii() and text.isdigit() else None
+    """Digits only: Python would take ``1_000`` and Arabic digits for numbers too, and raise for thousands of them."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return int(text) if len(text) <= _DIGITS else _MAX_ID + 1
 
 
 def _in_range(number: int) -> int:

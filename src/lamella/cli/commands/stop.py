@@ -29,4 +29,4 @@ def run(args: argparse.Namespace, session: Session) -> int:
         container = folder.container()
         stop_container(folder, container, container.stop_timeout if args.time is None else args.time)
 
-    return each_container(session, args.container, stop)
+    return each_container(session, args.container, stop, together=True)
