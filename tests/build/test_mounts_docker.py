@@ -22,7 +22,8 @@ STEPS = (
     "--mount=type=secret,id=a --mount=type=secret,id=a,target=/app/.npm,mode=0644,uid=7 "
     "stat -c '%n %a %u:%g' /run/secrets /run/secrets/a /run /app /app/.npm; cat /app/.npm",
     "--mount=type=secret,id=absent find /run -type f",
-    "--mount=target=/ctx find /ctx -exec stat -c '%n %a %u:%g %s %F' {} + | sed 's/ [0-9]* directory/ directory/' | sort",
+    "--mount=target=/ctx find /ctx -exec stat -c '%n %a %u:%g %s %F' {} + | sed 's/ [0-9]* directory/ directory/' "
+    "| sort",
     "--mount=target=/ctx,source=src,rw --mount=from=s,source=/d,target=/ctx/new "
     "sh -c 'echo x > /ctx/a; ls /ctx /ctx/new; cat /ctx/a'",
     "--mount=source=src/a,target=/one --mount=from=s,source=/link,target=/two cat /one /two",
