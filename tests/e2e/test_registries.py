@@ -140,7 +140,7 @@ def test_other_destinations(app: Shell, registry: Registry) -> None:
         assert done.returncode == 2 and says in done.stderr, (words, done.stderr)
 
 
-@pytest.mark.root
+@pytest.mark.containers
 def test_ctrl_c_leaves_nothing_half_done(app: Shell, faults: Faults) -> None:
     name = f"{faults.host}/e2e/stopped:1"
     app.ok("push", "-q", "app", name)

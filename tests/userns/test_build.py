@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,24 +17,33 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 _EPOCH = {"SOURCE_DATE_EPOCH": "1700000000"}
 
-#: all that a layer can say: owners, setuid, links, pipes, whiteouts, opaque folders, another user
+#: all that a layer can say: owners, setuid, links, pipes, whiteouts, opaque folders, another user, devices
 DOCKERFILE = """\
 FROM scratch
-ADD base.tar.gz /
+ADD base.tar.gz devices.tar /
 COPY --chown=33:44 Dockerfile /data/one
 RUN mkdir -p /srv/a/b && echo 1 > /srv/a/b/f && echo 2 > /srv/a/g && ln /srv/a/g /srv/a/h && ln -s g /srv/a/s \\
  && mkfifo /srv/p && cp /bin/busybox /srv/su && chown 12:34 /srv/su && chmod 6755 /srv/su && adduser -D app \\
  && chown -R app:app /srv/a && chmod 1777 /srv
 RUN rm -rf /etc/apk && mkdir /etc/apk && touch /etc/apk/new; rm /etc/motd /srv/a/g; chmod 700 /data/one; \\
- chown -h 5:6 /srv/a/s; mv /srv/a/b /srv/c
+ chown -h 5:6 /srv/a/s; mv /srv/a/b /srv/c; chmod 640 /nodes/null; chown 7:8 /nodes/null; rm /nodes/zero
 USER app
 RUN [ "$(id -u)" = 1000 ] && id -u > ~/id && mkdir ~/d && chmod 2775 ~/d && ! touch /etc/x
 """
 
 
+def _write_devices(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name, kind, major, minor in (("null", tarfile.CHRTYPE, 1, 3), ("zero", tarfile.CHRTYPE, 1, 5)):
+            member = tarfile.TarInfo(f"nodes/{name}")
+            member.type, member.devmajor, member.devminor, member.mode = kind, major, minor, 0o666
+            archive.addfile(member)
+
+
 @pytest.fixture(scope="module")
 def context(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("context")
+    _write_devices(folder / "devices.tar")
     (folder / "base.tar.gz").write_bytes((bases / "alpine-minirootfs-3.20.3-x86_64.tar.gz").read_bytes())
     (folder / "Dockerfile").write_text(DOCKERFILE)
     return folder
@@ -92,9 +102,9 @@ def test_same_image_as_root(clean: OrdinaryUser, context: Path, tmp_path: Path) 
 def test_one_id_keeps_the_owners(single: OrdinaryUser, context: Path, tmp_path: Path) -> None:
     """Of all that was not given away by a step."""
     text = (
-        "FROM scratch\nADD base.tar.gz /\n"
+        "FROM scratch\nADD base.tar.gz devices.tar /\n"
         "COPY --chown=33:44 Dockerfile /data/one\nCOPY --chown=33:44 Dockerfile /data/two\n"
-        "RUN echo more >> /data/one; chmod 600 /data/two; mkdir /n\n"
+        "RUN echo more >> /data/one; chmod 600 /data/two /nodes/null; mkdir /n; rm /nodes/zero\n"
         "RUN rm -rf /etc/apk; mkdir /etc/apk; touch /etc/apk/new\n"
         "RUN touch /data; chmod 750 /data; echo z >> /data/one\n"
     )

@@ -30,11 +30,12 @@ PARTS = {
         "tests/build/test_mounts_secret.py",
     ),
     "outside": (
-        "tests/container",
-        "tests/registry/test_client.py",
-        "tests/registry/test_secured.py",
-        "tests/store/test_archive.py",
+        "tests/container/test_life.py",
+        "tests/container/test_ports.py",
+        "tests/e2e/test_registries.py",
         "tests/e2e/test_secrets.py",
+        "tests/registry/test_client.py",
+        "tests/store/test_archive.py",
     ),
 }
 #: of what is skipped there, what may be: it needs root of the machine, or another program that is not installed

@@ -12,11 +12,12 @@ from lamella.build.request import BuildRequest, BuildResult
 from lamella.build.stage_build import StageResult
 from lamella.build.stagelayers import stage_layers
 from lamella.build.stages import Stages
+from lamella.errors import LamellaError
 from lamella.events import Emit, ignore
 from lamella.image.assemble import assemble
 from lamella.oci.platform import normalize_platform
 from lamella.plan.graph import plan_document
-from lamella.plan.stage import Plan, PlanOptions
+from lamella.plan.stage import BaseImage, Plan, PlanOptions, Stage
 from lamella.store.store import Store
 from lamella.syntax.instructions import Run
 from lamella.syntax.parser import parse
@@ -26,7 +27,7 @@ def build(request: BuildRequest, store: Store, emit: Emit = ignore) -> BuildResu
     """Builds and stores the image. Raises LamellaError of every kind; the store is whole whatever happens."""
     started = time.perf_counter()
     plan = plan_request(request)
-    enter_namespaces(plan)
+    enter_namespaces(plan, store)
     machine = make_machine(request, store, emit)
     stages = Stages(request, plan, machine)
     try:
@@ -73,17 +74,28 @@ def plan_request(request: BuildRequest) -> Plan:
     return plan_document(parse(request.text, request.name), options)
 
 
-def enter_namespaces(plan: Plan) -> None:
+def enter_namespaces(plan: Plan, store: Store) -> None:
     """Before any thread starts: what is mounted from here on goes with this process. An ordinary user becomes root of a
     user namespace, where there is a RUN. Where that is refused, a RUN that is not in the cache says so."""
     if os.geteuid() == 0:
         from lamella.snapshot.namespace import enter_private_mounts
 
         enter_private_mounts()
-    elif any(isinstance(one, Run) for number in plan.order for one in plan.stages[number].instructions):
+    elif any(_runs(plan.stages[number], store) for number in plan.order):
         from lamella.userns import enter
 
         enter()
+
+
+def _runs(stage: Stage, store: Store) -> bool:
+    """Whether it has a RUN, its own or one that its image brings (ONBUILD)."""
+    if any(isinstance(one, Run) for one in stage.instructions):
+        return True
+    try:
+        base = store.images.find(stage.base.reference) if isinstance(stage.base, BaseImage) else None
+    except LamellaError:  # it is said where the image is needed
+        return False
+    return base is not None and any(line.lstrip()[:3].upper() == "RUN" for line in base.image.config.config.on_build)
 
 
 def _finish(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _FORMAT = "lamella replay 1"
 _FRESH_NS = 20_000_000  # file times may be this coarse
+_USER = os.geteuid()  # who called: in a user namespace the answer is another one
 _ENVIRONMENT = ("SOURCE_DATE_EPOCH", "LAMELLA_RUNTIME")
 
 
@@ -96,7 +97,7 @@ def record(
 def _key(words: list[str]) -> str:
     from lamella import __version__
 
-    context = (__version__, os.getcwd(), default_root(), str(os.geteuid()), str(sys.stderr.isatty()))
+    context = (__version__, os.getcwd(), default_root(), str(_USER), str(sys.stderr.isatty()))
     return "\0".join((*context, *(os.environ.get(name, "") for name in _ENVIRONMENT), *words))
 
 

@@ -30,7 +30,6 @@ def drop_snapshots(store: Store) -> Dropped:
         return Dropped(0, 0)
     from lamella.store.collect import needed
 
-    enter_for_files(store)
     wanted = needed(store).chains | store.cache.chains()
     before, count = disk_usage(folder), 0
     for name, chains in doomed.items():
@@ -41,7 +40,7 @@ def drop_snapshots(store: Store) -> Dropped:
 def enter_for_files(store: Store) -> None:
     """Where files in the store belong to subordinate ids of the user, only a user namespace has the right to read and
     remove them. Before any thread starts."""
-    if os.path.exists(f"{snapshots_folder(store)}/ids"):
+    if os.geteuid() != 0 and os.path.exists(f"{snapshots_folder(store)}/ids"):
         from lamella.userns import enter
 
         enter()

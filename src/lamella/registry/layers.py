@@ -130,6 +130,7 @@ class LayersIn:
                 self._emit(BlobMoved(blob.digest, "downloading", size, blob.size))
 
             came = arriving.fetch(partial(self._open_blob, blob), self._store, grown)
+            self._store.blobs.sync()  # while others unpack: it has to be done before the image gets its name
             self._count(Came(bytes=came, blobs=1, spared=blob.size - came))
             if self._snapshotter is None:
                 self._emit(BlobMoved(blob.digest, "done", blob.size, blob.size))

@@ -18,6 +18,7 @@ from functools import partial
 from urllib.parse import unquote
 
 from lamella.errors import Interrupted, MachineError
+from lamella.userns.caller import as_the_caller
 
 _OURS = {
     "core.hooksPath": "/dev/null",
@@ -68,6 +69,7 @@ class Git:
         config = os.path.join(room, "config")
         with open(config, "w", encoding="utf-8", errors="surrogateescape", opener=_private) as file:
             file.writelines(_lines((*_OURS.items(), *settings, *self._of_the_user())))
+        self._caller = as_the_caller()  # ssh looks for its keys by the number of who runs it
         self._environment = _environment() | {"GIT_CONFIG_GLOBAL": config} | password
 
     def run(self, *words: str, folder: str = "/", repository: str | None = None, tree: str | None = None) -> str:
@@ -77,7 +79,7 @@ class Git:
             environment["GIT_DIR"] = repository
         if tree is not None:
             environment["GIT_WORK_TREE"] = tree
-        status, out, err = self._start([self._program, *words], environment, folder)
+        status, out, err = self._start([*self._caller, self._program, *words], environment, folder)
         if status:
             raise GitFailed(_USER.sub(r"\1", err).strip())
         return out

@@ -32,6 +32,11 @@ def refused(error: OSError) -> tuple[str, str]:
     )
 
 
+def switched_off() -> tuple[str, str]:
+    """Reason and hint where a look has shown that there is none to be had."""
+    return refused(OSError(errno.EPERM, os.strerror(errno.EPERM)))
+
+
 def powerless() -> tuple[str, str]:
     """The namespace could be entered and gives no right in it."""
     if _read(_APPARMOR) == "1":

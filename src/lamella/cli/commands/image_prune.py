@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.caches import drop_caches
     from lamella.cli.imageusers import used_images
-    from lamella.cli.snapshots import drop_snapshots
+    from lamella.cli.snapshots import drop_snapshots, enter_for_files
     from lamella.cli.text.docker import human_size
     from lamella.store.collect import prune
 
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
         session.note("nothing was removed")
         return 0
     store = session.store()
+    enter_for_files(store)
     freed = prune(store, all=args.all, build_cache=args.build_cache, keep=used_images(store))
     dropped = drop_snapshots(store)
     caches = drop_caches(store, all=args.build_cache)

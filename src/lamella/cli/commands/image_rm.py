@@ -23,11 +23,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.imageusers import refuse_used
-    from lamella.cli.snapshots import drop_snapshots
+    from lamella.cli.snapshots import drop_snapshots, enter_for_files
     from lamella.errors import InputError, LamellaError
     from lamella.store.collect import remove_image
 
     store = session.store()
+    enter_for_files(store)
     failed: list[LamellaError] = []
     removed = False
     for text in args.image:

@@ -18,11 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.caches import cache_usage
     from lamella.cli.containerusage import container_usage, volume_usage
-    from lamella.cli.snapshots import count_snapshots, disk_usage, snapshots_folder
+    from lamella.cli.snapshots import count_snapshots, disk_usage, enter_for_files, snapshots_folder
     from lamella.cli.text.docker import docker_table, human_size
     from lamella.store.collect import needed
 
     store = session.store()
+    enter_for_files(store)
     sizes = {digest: store.blobs.size(digest) or 0 for digest in store.blobs}
     named, cached = needed(store).blobs, set(store.cache.blobs())
     rows = {
