@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,9 +38,14 @@ def test_sys() -> None:
     assert shown["source"] == "/sys" and {"rbind", "ro", "nosuid", "nodev", "noexec"} <= set(shown["options"])
 
 
-def test_a_mount_of_the_machine_stays_as_narrow_as_it_is() -> None:
-    """/proc is mounted with nosuid, nodev and noexec everywhere."""
-    mount = BindMount("/x", "/proc", readonly=True)
+def test_a_mount_of_the_machine_stays_as_narrow_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def home(path: str) -> SimpleNamespace:
+        if path != "/home":
+            raise FileNotFoundError
+        return SimpleNamespace(f_flag=os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC)
+
+    monkeypatch.setattr(os, "statvfs", home)
+    mount = BindMount("/x", "/home", readonly=True)
     assert {"nosuid", "nodev", "noexec"} <= set(_mounts(MANY, "host", mount)["/x"]["options"])
     assert "nosuid" not in _mounts(Standing("root"), "host", mount)["/x"]["options"]
     assert "ro" in _mounts(MANY, "host", BindMount("/x", "/is/made/later", readonly=True))["/x"]["options"]
