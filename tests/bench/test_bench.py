@@ -126,3 +126,15 @@ def test_the_copied_files_are_20_000_and_110_megabytes(
     sizes = [entry.stat().st_size for place in os.scandir(folder) for entry in os.scandir(place.path)]
     assert len(sizes) == 1000
     assert 5_200_000 < sum(sizes) < 5_800_000
+
+
+def test_every_runner_runs_and_removes(bench: ModuleType) -> None:
+    runners = importlib.import_module("runners")
+    lamella = runners.Direct(bench.peers.Lamella("/bin/lamella", "/store")).run("alpine", "true", flags=("-p", "80"))
+    assert lamella.argv == ("/bin/lamella", "run", "--rm", "-p", "80", "alpine", "true")
+    assert lamella.env == {"LAMELLA_ROOT": "/store"}
+    docker = runners.Direct(bench.peers.Docker("docker", {"DOCKER_HOST": "unix://x"})).run("alpine", "true")
+    assert (docker.argv, docker.env) == (("docker", "run", "--rm", "alpine", "true"), {"DOCKER_HOST": "unix://x"})
+    podman = runners.Podman("podman", "/pods").run("alpine", "true").argv
+    assert podman[:5] == ("podman", "--root", "/pods/root", "--runroot", "/pods/run")
+    assert podman[-2:] == ("localhost/alpine", "true")

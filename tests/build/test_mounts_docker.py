@@ -18,11 +18,12 @@ STEPS = (
     "--mount=type=tmpfs,target=/t1 --mount=type=tmpfs,target=/root stat -c '%n %a %u:%g' /t1 /root",
     "--mount=type=cache,target=/c --mount=type=cache,target=/c/d,id=2,uid=5,mode=0700 stat -c '%n %a %u:%g' /c /c/d",
     "--mount=type=cache,target=/c,id=3,from=s,source=/d stat -c '%n %a %u:%g' /c /c/f",
-    "--mount=type=cache,target=/c,id=4,from=s,uid=3 ls -an /c | cut -c1-30",
+    "--mount=type=cache,target=/c,id=4,from=s,uid=3 ls -an /c | tail -n +2 | cut -c1-25",
     "--mount=type=secret,id=a --mount=type=secret,id=a,target=/app/.npm,mode=0644,uid=7 "
     "stat -c '%n %a %u:%g' /run/secrets /run/secrets/a /run /app /app/.npm; cat /app/.npm",
     "--mount=type=secret,id=absent find /run -type f",
-    "--mount=target=/ctx find /ctx -exec stat -c '%n %a %u:%g %s %F' {} + | sed 's/ 4096 / /' | sort",
+    "--mount=target=/ctx find /ctx -exec stat -c '%n %a %u:%g %s %F' {} + | sed 's/ [0-9]* directory/ directory/' "
+    "| sort",
     "--mount=target=/ctx,source=src,rw --mount=from=s,source=/d,target=/ctx/new "
     "sh -c 'echo x > /ctx/a; ls /ctx /ctx/new; cat /ctx/a'",
     "--mount=source=src/a,target=/one --mount=from=s,source=/link,target=/two cat /one /two",

@@ -53,6 +53,20 @@ def test_in_and_out(
     assert lamella("logout", host).out == f"Not logged in to {host}\n"
 
 
+def test_a_file_that_is_named_is_made(
+    basic_registry: Registry, lamella: Lamella, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What other files have is not what this one is to have."""
+    log_in(config.parent, basic_registry.host)
+    named = tmp_path / "named.json"
+    result = lamella("login", basic_registry.host, "--authfile", str(named))
+    assert (result.code, result.out, named.exists()) == (2, "", False), "nobody sits at a terminal here"
+    stdin(monkeypatch, PASSWORD)
+    words = ("--authfile", str(named), "-u", USER, "--password-stdin")
+    assert lamella("login", basic_registry.host, *words).code == 0
+    assert list(json.loads(named.read_text())["auths"]) == [basic_registry.host]
+
+
 def test_refused_and_nothing_is_kept(basic_registry: Registry, lamella: Lamella, config: Path) -> None:
     result = lamella("login", basic_registry.host, "-u", USER, "-p", "wrong one")
     assert result.code == 3

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lamella.runtime.network import machine_resolver, own_resolver
 
 pytestmark = pytest.mark.containers
 
@@ -92,6 +95,20 @@ def test_a_port_in_use(containers: Any) -> None:
     assert ask(port, b"now") == b"now"
 
 
+def test_many_connections_need_no_more_than_the_hard_limit(containers: Any) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+    flags = ("-d", "--name", "many", "-p", "127.0.0.1::8080")
+    assert containers.call("run", *flags, "alpine:3.20", *ECHO, preexec_fn=limited).returncode == 0
+    found = containers.one("many")
+    monitor = containers.state(found["id"])["monitor"]
+    clients = [socket.create_connection(("127.0.0.1", found["ports"][0]["host"]), timeout=10) for _ in range(60)]
+    containers.until(lambda: len(os.listdir(f"/proc/{monitor}/fd")) > 120)
+    for client in clients:
+        client.close()
+
+
 def test_words_that_are_no_ports(containers: Any) -> None:
     done = containers.call("run", "-p", "8008:web", "alpine:3.20")
     assert done.returncode == 2
@@ -99,9 +116,12 @@ def test_words_that_are_no_ports(containers: Any) -> None:
 
 
 def test_names_inside(containers: Any) -> None:
-    script = "cat /etc/hosts /proc/net/dev /proc/sys/net/ipv4/ip_unprivileged_port_start"
+    script = "cat /etc/resolv.conf /etc/hosts /proc/net/dev /proc/sys/net/ipv4/ip_unprivileged_port_start"
     done = containers.call("run", "--rm", "--hostname", "web", "alpine:3.20", "sh", "-c", script)
     assert done.returncode == 0
+    nameserver = None if "reaches nothing outside" in done.stderr else "10.0.2.3"
+    resolver = own_resolver(machine_resolver(), nameserver).decode()
+    assert done.stdout.startswith(resolver)
     assert "10.0.2.100\tweb\n" in done.stdout
     assert "eth0" not in done.stdout
     assert done.stdout.endswith("\n0\n")

@@ -132,6 +132,7 @@ def test_other_destinations(app: Shell, registry: Registry) -> None:
         (("push", "--compression-level", "3", "app", name), "without --compression"),
         (("push", "--compression", "gzip", "--compression-level", "12", "app", name), "no level 12"),
         (("push", "--compression", "gzip", "app", "oci:dir"), "is for registries"),
+        (("push", "--all-platforms", f"docker://{name}", f"{name}-all"), "takes an image of the store"),
         (("push", "nothing", name), "no image 'nothing'"),
         (("push", "--platform", "linux/arm64", "app", name), "not for linux/arm64"),
     ):

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -290,6 +291,21 @@ def test_a_file_that_is_a_link_stays_one(tmp_path: Path, place: dict[str, str]) 
     keep_credentials("a.example", Credentials("u", "p"), None, place)
     assert (tmp_path / ".docker/config.json").is_symlink()
     assert json.loads(real.read_text()) == {"auths": {"a.example": auth("u")}}
+
+
+def test_two_logins_at_once_lose_nothing(tmp_path: Path, place: dict[str, str]) -> None:
+    domains = [f"registry{number}.example" for number in range(12)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda domain: keep_credentials(domain, Credentials("me", "pw"), None, place), domains))
+    assert sorted(known_domains(None, place)) == sorted(domains)
+
+
+def test_a_logout_does_not_stumble_over_the_files_of_others(tmp_path: Path, place: dict[str, str]) -> None:
+    keep_credentials("registry.example", Credentials("me", "pw"), None, place)
+    other = Path(credential_files(None, place)[1])
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_text("no json")
+    assert forget_credentials("registry.example", None, place) == (True, [])
 
 
 def test_an_old_spelling_of_the_registry_is_replaced(tmp_path: Path, place: dict[str, str]) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clients import HASTY, blob, opener, push_image
+from faults import Faults, flips, truncates
 from registries import PASSWORD, USER, Registry, log_in
 from tokenserver import TokenRequest
 
-from lamella.errors import InputError, RegistryDenied, RegistryError, RegistryUnreachable
+from lamella.errors import ImageInvalid, InputError, RegistryDenied, RegistryError, RegistryUnreachable
 from lamella.oci.reference import parse_reference
 from lamella.registry.client import Repository, open_repository
 from lamella.registry.credentialfiles import Credentials
@@ -227,6 +229,35 @@ def configured(tmp_path: Path, text: str) -> RegistrySettings:
     file.write_text(text)
     conf = read_registries({"CONTAINERS_REGISTRIES_CONF": str(file), "HOME": str(tmp_path)}, str(tmp_path))
     return HASTY._replace(registries=conf)
+
+
+def test_a_mirror_that_sends_nothing_or_something_else(faults: Faults, registry: Registry, tmp_path: Path) -> None:
+    """It says that it has the blob. Who sends another one is named."""
+    content = random.Random(9).randbytes(2000)
+    push_image(opened(registry.host, "lame/app"), seed=9, size=2000)
+    settings = configured(
+        tmp_path,
+        f"""[[registry]]
+        prefix = "registry.example/team"
+        location = "{registry.host}/lame"
+        [[registry.mirror]]
+        location = "{faults.host}/lame"
+        """,
+    )
+    reference = parse_reference("registry.example/team/app:one")
+    faults.add("GET", "/blobs/", truncates(0))
+    said: list[Any] = []
+    with open_repository(reference, settings, emit=said.append).open_blob(blob(content)) as stream:
+        assert stream.read() == content
+    assert [event.message for event in said] == [f"the mirror {faults.host}: sends nothing of a blob"]
+    faults.clear()
+    faults.add("GET", "/blobs/", flips(100))
+    with (
+        open_repository(reference, settings).open_blob(blob(content)) as stream,
+        pytest.raises(ImageInvalid) as caught,
+    ):
+        stream.read()
+    assert (caught.value.where or "").startswith(f"{faults.host}/lame/app@")
 
 
 def test_a_mirror_is_asked_first_and_the_registry_where_it_has_nothing(

@@ -30,7 +30,7 @@ from lamella.events import BlobMoved, Event, Note, Transferred
 from lamella.layer.limits import Swelling
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Descriptor
-from lamella.oci.digest import chain_ids
+from lamella.oci.digest import Digest, chain_ids
 from lamella.oci.image import Image
 from lamella.oci.manifest import make_index, make_manifest
 from lamella.oci.platform import Platform
@@ -40,6 +40,7 @@ from lamella.registry.client import Repository, open_repository
 from lamella.registry.pull import Pull, Pulled, pull
 from lamella.registry.push import Push, Pushed, index_of, push_image, push_index
 from lamella.registry.recompress import Compression
+from lamella.registry.remote_image import choose
 from lamella.store.collect import prune
 from lamella.store.mirror import StoredImage
 from lamella.store.store import Store
@@ -292,6 +293,20 @@ def test_an_index_of_images_and_indexes(registry: Registry, add_image: AddImage,
     digest = in_registry(registry, store, image, "mixed:1", image.descriptor._replace(platform=image.platform))
     assert pull_from(registry, "mixed:1", other).image.root.digest == digest
     is_well(other)
+
+
+def test_a_digest_of_another_kind_is_refused_before_anything_comes(registry: Registry, other: Store) -> None:
+    with pytest.raises(NotSupported, match="sha256"):
+        pull_from(registry, f"nowhere@sha512:{'0' * 128}", other)
+
+
+def test_platforms_without_an_end() -> None:
+    parts = [
+        Descriptor(mediatype.OCI_MANIFEST, Digest.of(b"x"), 1, (), Platform("linux", f"\x1b[{n}m")) for n in range(500)
+    ]
+    with pytest.raises(NotFound, match="not for linux") as caught:
+        choose(make_index(tuple(parts)), ARM, "app")
+    assert caught.value.message.isprintable() and len(caught.value.message) < 600
 
 
 def test_an_index_that_lies_about_a_size(registry: Registry, add_image: AddImage, store: Store, other: Store) -> None:

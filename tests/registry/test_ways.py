@@ -20,7 +20,7 @@ from certificates import Authority
 from clients import HASTY
 from registries import PASSWORD, USER, Registry, log_in
 
-from lamella.errors import RegistryError, RegistryUnreachable
+from lamella.errors import RegistryDenied, RegistryError, RegistryUnreachable
 from lamella.oci.reference import parse_reference
 from lamella.registry.client import Repository, open_repository
 from lamella.registry.settings import RegistrySettings
@@ -155,8 +155,11 @@ def test_a_certificate_of_the_client(picky: tuple[str, Authority], tmp_path: Pat
     folder.mkdir()
     (folder / "ca.crt").write_bytes(authority.ca.read_bytes())
     settings = HASTY._replace(cert_dir=str(folder), tls_verify=True)
-    with pytest.raises(RegistryUnreachable):
+    with pytest.raises(RegistryDenied, match="asks for a certificate") as caught:
         opened(host, settings).head_manifest("one")
+    assert "client.key" in (caught.value.hint or "")
+    with pytest.raises(RegistryUnreachable, match="not to be trusted"):
+        opened(host, HASTY._replace(tls_verify=True)).head_manifest("one")
     cert, key = authority.issue("client", usage="clientAuth")
     (folder / "client.cert").write_bytes(cert.read_bytes())
     (folder / "client.key").write_bytes(key.read_bytes())

@@ -410,3 +410,27 @@ def test_a_process_of_a_runtime_is_in_it(network: Open, run: Any, alpine: Path) 
         status, out, err = running.result()
     assert (status, err) == (0, b"")
     assert f"inet {net.address}/32".encode() in out
+
+
+@pytest.mark.usefixtures("no_helper")
+def test_a_kernel_that_watches_no_more_breaks_one_connection_and_not_the_port(
+    network: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = network("8080")
+    real = net._loop.watch
+
+    def refuse(descriptor: int, events: int, ready: Any) -> None:
+        monkeypatch.undo()
+        raise OSError(28, "no space left on the device")
+
+    with serve(net, 8080) as server:
+        monkeypatch.setattr(net._loop, "watch", refuse)
+        with connect(net.ports[0].host) as client, pytest.raises(ConnectionResetError):
+            client.recv(1)
+        assert net._loop.watch == real
+        with connect(net.ports[0].host) as client:
+            client.sendall(b"next")
+            peers = [server.accept()[0] for _ in range(2)]
+            assert b"next" in [peer.recv(4) for peer in peers]
+            for peer in peers:
+                peer.close()

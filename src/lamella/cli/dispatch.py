@@ -213,24 +213,18 @@ def _complain(
     exit_code: int = 2,
 ) -> int:
     """One message on stderr: what, where, why, what next."""
+    from lamella.cli.text.tame import tamed
+
     sys.stdout.flush()
-    lines = [_tamed(f"error: {where}: {message}" if where else f"error: {message}")]
+    lines = [tamed(f"error: {where}: {message}" if where else f"error: {message}")]
     if detail:
         lines += ["  | " + line for line in detail.rstrip("\n").splitlines()]
     if hint:
-        lines.append(_tamed(f"  hint: {hint}"))
+        lines.append(tamed(f"  hint: {hint}"))
     text = "\n".join(lines) + "\n"
     sys.stderr.write(text.encode("utf-8", "replace").decode("utf-8"))
     sys.stderr.flush()
     return exit_code
-
-
-def _tamed(text: str) -> str:
-    """What a registry or an archive said may be part of it: no control character of theirs reaches a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(repr(char)[1:-1] if (char < " " and char not in "\n\t") or "\x7f" <= char <= "\x9f" else char
-                   for char in text)  # fmt: skip
 
 
 def _silence_output() -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lamella.cli.text.docker import human_size
 from lamella.cli.text.moves import PlainMoves
+from lamella.cli.text.tame import tamed
 from lamella.events import (
     BlobMoved,
     CacheMissed,
@@ -72,7 +73,7 @@ class PlainProgress:
                 self._flush_tails(step)
                 self._line(f"#{self._numbers.get(step, 0)} ERROR {message}")
             case Note(level, message, where):
-                self._line(f"{level}: {where}: {message}" if where else f"{level}: {message}")
+                self._line(tamed(f"{level}: {where}: {message}" if where else f"{level}: {message}"))
             case ImageWritten(_, image_id, names):
                 named = f" as {', '.join(names)}" if names else ""
                 self._line(f"image {image_id}{named}")

@@ -143,6 +143,11 @@ def push_to(
 
     stop = threading.Event()
     with open_image(image, store, settings, platform) as located:
+        if all_platforms and located.blobs is not store.blobs:
+            from lamella.errors import UsageError
+
+            hint = "pull or load it first; 'lamella pull --all-platforms' fetches all that there are"
+            raise UsageError(f"--all-platforms takes an image of the store, and {image} lies elsewhere", hint=hint)
         repository = open_repository(reference, settings, push=True, emit=emit, cancelled=stop.is_set)
         job = Push(repository, reference, store, located.blobs, stop, compression, located.home, emit)
         stored = store.images.find(image) if located.blobs is store.blobs else None

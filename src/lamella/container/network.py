@@ -48,13 +48,28 @@ def open_network(container: Container, ports: Listeners | None) -> OpenNetwork:
 
     made = ContainerNetwork(ports if ports is not None else Listeners())
     resolver = own_resolver(machine_resolver(), made.nameserver)
+
+    def wait_ready() -> None:
+        made.wait_ready()
+        _allow_connections()
+
     return OpenNetwork(
         made.path,
         (made.address,),
         made.ports,
         resolver,
         made.lacking or "",
-        made.wait_ready,
+        wait_ready,
         made.dismiss,
         made.close,
     )
+
+
+def _allow_connections() -> None:
+    """Each connection to a published port takes two descriptors of the monitor. What the container itself is granted
+    the runner has read before."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -6,6 +6,7 @@ Times are in nanoseconds since the epoch (0: not yet), lengths of time in nanose
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from lamella.oci.config import Healthcheck
@@ -106,6 +107,12 @@ def from_json(kind: type[Value], data: Any) -> Value:
     return result
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """Working them out takes longer than the rest of reading a container."""
+    return get_type_hints(kind)
+
+
 def _read(kind: Any, data: Any) -> Any:
     origin = get_origin(kind)
     if origin is tuple:
@@ -116,7 +123,7 @@ def _read(kind: Any, data: Any) -> Any:
     if origin is not None:  # X | None
         return None if data is None else _read(next(one for one in get_args(kind) if one is not type(None)), data)
     if hasattr(kind, "_fields"):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         return kind(**{name: _read(hints[name], data[name]) for name in kind._fields if name in data})
     if not isinstance(data, kind) and not (kind is float and isinstance(data, int)):
         raise TypeError(f"{data!r} is no {kind.__name__}")

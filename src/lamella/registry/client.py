@@ -130,13 +130,20 @@ class Repository:
         verifies and resumes; nobody is asked before the first read."""
         from lamella.registry.download import BlobStream
 
+        before: list[tuple[Source, int]] = []
+
         def open_at(position: int) -> BaseHTTPResponse:
+            if before and before[-1][1] == position:
+                self._pass_by(before[-1][0], "sends nothing of a blob")
             headers = {"Range": f"bytes={position}-"} if position else {}
             expected = (200, 206, 416) if position else (200,)
 
             def ask(source: Source) -> BaseHTTPResponse:
                 request = self._blob_request("GET", source, descriptor)
-                return source.server.ask(request._replace(headers=headers, expected=expected))
+                response = source.server.ask(request._replace(headers=headers, expected=expected))
+                before[:] = [(source, position)]
+                stream.where = request.where
+                return response
 
             return self._ask_once(ask)
 
@@ -213,9 +220,15 @@ class Repository:
                 return ask(source)
             except (Failed, RegistryError, ImageInvalid) as error:
                 said = error.error if isinstance(error, Failed) else error
-                self._emit(Note("info", f"the mirror {source.server.address.domain}: {said.message}", said.where))
-                self._first = max(self._first, index + 1)
+                self._pass_by(source, said.message, said.where)
         return ask(self._sources[-1])
+
+    def _pass_by(self, source: Source, why: str, where: str | None = None) -> None:
+        """A mirror is not asked any more; the last source is all there is."""
+        index = self._sources.index(source)
+        if self._first <= index < len(self._sources) - 1:
+            self._first = index + 1
+            self._emit(Note("info", f"the mirror {source.server.address.domain}: {why}", where))
 
     def _scopes(self, source: Source) -> tuple[str, ...]:
         return (f"repository:{source.path}:{'pull,push' if self._push else 'pull'}",)

@@ -10,8 +10,11 @@ early days: an address, like ``https://index.docker.io/v1/`` for Docker Hub.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from lamella.errors import InputError, MachineError
@@ -144,6 +147,19 @@ def read_credential_file(path: str) -> CredentialFile:
     if not isinstance(data, dict):
         raise InputError("is no JSON object", where=path)
     return CredentialFile(path, data)
+
+
+@contextmanager
+def locked_credential_file(path: str) -> Iterator[None]:
+    """Between reading and writing: two logins at once keep what each of them brings. It is the folder that is locked,
+    where there is one and it can be; the file itself is replaced."""
+    folder = os.path.dirname(os.path.realpath(path))
+    with ExitStack() as opened:
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def write_credential_file(file: CredentialFile) -> None:

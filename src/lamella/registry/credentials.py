@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from lamella.errors import InputError
@@ -22,6 +23,7 @@ from lamella.registry.credentialfiles import (
     Credentials,
     entry_of,
     key_of,
+    locked_credential_file,
     read_credential_file,
     write_credential_file,
 )
@@ -84,13 +86,15 @@ def keep_credentials(
 ) -> Kept:
     """By the helper that the first file names, or else in that file."""
     path = credential_files(authfile, os.environ if environment is None else environment)[0]
-    file = read_credential_file(path)
-    helper = file.helper(domain)
-    if helper is not None:
-        store_credentials(helper, key_of(domain), credentials)
-        write_credential_file(file.with_entry(key_of(domain), {}))
-    else:
-        write_credential_file(file.with_entry(key_of(domain), entry_of(credentials)))
+    with suppress(OSError):  # writing says it better
+        os.makedirs(os.path.dirname(os.path.realpath(path)), mode=0o700, exist_ok=True)
+    with locked_credential_file(path):
+        file = read_credential_file(path)
+        helper = file.helper(domain)
+        if helper is not None:
+            store_credentials(helper, key_of(domain), credentials)
+        entry = entry_of(credentials) if helper is None else {}
+        write_credential_file(file.with_entry(key_of(domain), entry))
     return Kept(path, helper)
 
 
@@ -99,13 +103,22 @@ def forget_credentials(
 ) -> tuple[bool, list[str]]:
     """Whether there was something to forget, and the other files that still know the registry."""
     first, *others = credential_files(authfile, os.environ if environment is None else environment)
-    file = read_credential_file(first)
-    helper = file.helper(domain)
-    gone = erase_credentials(helper, key_of(domain)) if helper is not None else False
-    if _has_entry(file, domain):
-        write_credential_file(file.with_entry(key_of(domain), None))
-        gone = True
-    return gone, [path for path in others if read_credential_file(path).credentials(domain) is not None]
+    with locked_credential_file(first):
+        file = read_credential_file(first)
+        helper = file.helper(domain)
+        gone = erase_credentials(helper, key_of(domain)) if helper is not None else False
+        if _has_entry(file, domain):
+            write_credential_file(file.with_entry(key_of(domain), None))
+            gone = True
+    return gone, [path for path in others if _knows(path, domain)]
+
+
+def _knows(path: str, domain: str) -> bool:
+    """A file that is not for this user, or broken, is nothing that a logout stumbles over."""
+    try:
+        return read_credential_file(path).credentials(domain) is not None
+    except InputError:
+        return False
 
 
 def known_domains(authfile: str | None, environment: Mapping[str, str] | None = None) -> list[str]:

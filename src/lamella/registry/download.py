@@ -50,7 +50,8 @@ class BlobStream(io.RawIOBase):
         state: State | None = None,
     ) -> None:
         self._descriptor = descriptor
-        self._where = where
+        #: who is asked, for messages
+        self.where = where
         self._open_at = open_at
         self._backoff = backoff
         self._silence = silence
@@ -118,7 +119,7 @@ class BlobStream(io.RawIOBase):
         now = time.monotonic()
         if now - self._begun > self._silence:
             if self._recent < _NEXT_TO_NOTHING:
-                raise stalled(self._where, self._position)
+                raise stalled(self.where, self._position)
             self._begun, self._recent = now, 0
         return data
 
@@ -132,7 +133,7 @@ class BlobStream(io.RawIOBase):
         text = broke_off("", error).error.detail if isinstance(error, (HTTPError, OSError)) else None
         message = f"the registry breaks off after {self._position} of {self._descriptor.size} bytes"
         hint = "try again; if it stays so, the registry or a proxy on the way cuts it"
-        cut = RegistryUnreachable(message, where=self._where, detail=text, hint=hint, code="registry-cut")
+        cut = RegistryUnreachable(message, where=self.where, detail=text, hint=hint, code="registry-cut")
         return Failed(cut, again=True)
 
     def _open(self) -> None:
@@ -146,12 +147,12 @@ class BlobStream(io.RawIOBase):
         if response.status == 416:
             size = self._descriptor.size
             raise ImageInvalid(
-                f"the registry's blob ends after at most {self._position} of {size} bytes", where=self._where
+                f"the registry's blob ends after at most {self._position} of {size} bytes", where=self.where
             )
         if response.status == 206:
             start = _first_byte(response.headers.get("Content-Range", ""))
             if start < 0 or start > self._position:
-                raise Failed(RegistryError("the registry sends another part than it was asked for", where=self._where))
+                raise Failed(RegistryError("the registry sends another part than it was asked for", where=self.where))
         self._skip(self._position - start)
 
     def _skip(self, count: int) -> None:
@@ -172,7 +173,7 @@ class BlobStream(io.RawIOBase):
         if found != digest.encoded:
             raise ImageInvalid(
                 f"what the registry sent has the digest {digest.algorithm}:{found}, not {digest}",
-                where=self._where,
+                where=self.where,
                 hint=BROKEN,
             )
 

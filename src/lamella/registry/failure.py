@@ -51,6 +51,10 @@ def broke_off(where: str, error: HTTPError | OSError, host: str = "HOST[:PORT]")
         message = "the registry's certificate is not to be trusted"
         return Failed(RegistryUnreachable(message, where=where, detail=printable(reason.text), hint=hint,
                                           code="registry-untrusted"))  # fmt: skip
+    if reason.ours:
+        hint = f"put the pair that is meant for it, client.cert and client.key, into /etc/containers/certs.d/{host}/"
+        message = "the registry asks for a certificate, and takes none that it is shown"
+        return Failed(RegistryDenied(message, where=where, detail=printable(reason.text), hint=hint))
     if reason.plain:
         hint = "if it is meant to be without TLS: insecure = true in registries.conf, or --tls-verify=false"
     error_ = RegistryUnreachable(_NOT_REACHED, where=where, detail=printable(reason.text), hint=hint)

@@ -130,6 +130,7 @@ class LayersIn:
                 self._emit(BlobMoved(blob.digest, "downloading", size, blob.size))
 
             came = arriving.fetch(partial(self._open_blob, blob), self._store, grown)
+            self._store.blobs.sync()  # while others unpack: it has to be done before the image gets its name
             self._count(Came(bytes=came, blobs=1, spared=blob.size - came))
             if self._snapshotter is None:
                 self._emit(BlobMoved(blob.digest, "done", blob.size, blob.size))
@@ -156,7 +157,8 @@ class LayersIn:
             if self._stop.is_set():
                 return
             parent = self._unpack(ref, chain, parent)
-            self._emit(BlobMoved(ref.blob.digest, "done", ref.blob.size, ref.blob.size))
+            if ref.blob.digest in self._arriving:
+                self._emit(BlobMoved(ref.blob.digest, "done", ref.blob.size, ref.blob.size))
 
     def _unpack(self, ref: LayerRef, chain: ChainID, parent: Snapshot | None) -> Snapshot:
         assert self._snapshotter is not None

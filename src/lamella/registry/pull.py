@@ -72,6 +72,12 @@ def pull(job: Pull) -> Pulled:
     """Fetches what the store lacks. Raises NotFound, ImageInvalid, NotSupported, RegistryError, MachineError,
     Interrupted; the store is whole whatever happens, and blobs that came whole are not fetched again the next time."""
     began = time.monotonic()
+    if job.reference.digest is not None and job.reference.digest.algorithm != "sha256":
+        raise NotSupported(
+            "images are kept under their sha256 digest, no other can name one here",
+            where=job.reference.familiar,
+            hint="pull it by its tag, or read it where it is: docker://NAME@DIGEST",
+        )
     current = _current(job)
     if current is not None:
         digest, stored = current

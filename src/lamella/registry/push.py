@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: blobs that are looked for and sent at the same time
 PARALLEL = 4
 _CANDIDATES = 3  # repositories to mount from
+#: layers that are compressed at the same time; high levels of zstd take 100 MB and more each
+_COMPRESSING = 2
+_GREEDY_LEVEL = 10
 
 
 class Push(NamedTuple):
@@ -142,6 +145,8 @@ class _Sending:
         self._job = job
         self._guard = threading.Lock()
         self._through: set[Digest] = set()
+        greedy = (job.compression.level or 0) >= _GREEDY_LEVEL
+        self._compressing = threading.Semaphore(1 if greedy else _COMPRESSING)
         self.sent = Sent()
 
     def send(self, image: Image) -> Manifest:
@@ -186,7 +191,8 @@ class _Sending:
             job.emit(BlobMoved(ref.blob.digest, "compressing", done, max(done, total)))
 
         try:
-            made = recompress(job.blobs, ref, method, path, told=told, cancelled=job.stop.is_set)
+            with self._compressing:
+                made = recompress(job.blobs, ref, method, path, told=told, cancelled=job.stop.is_set)
             job.store.origins.note_recompressed(ref.diff_id, method, made)
             self._send(made, lambda: open_file(path), ref.blob.digest)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.errors import ImageInvalid, NotFound, NotSupported
+from lamella.layer.names import plain
 from lamella.oci import mediatype
 from lamella.oci.config import parse_config
 from lamella.oci.descriptor import Descriptor
@@ -69,7 +70,7 @@ def choose(index: Index, platform: Platform, name: str) -> Descriptor:
     for entry in offered:
         if entry.platform == best or (entry.platform is None and best is None):
             return entry
-    listed = ", ".join(dict.fromkeys(str(entry.platform) for entry in offered)) or "no platform at all"
+    listed = plain(", ".join(dict.fromkeys(str(entry.platform) for entry in offered))) or "no platform at all"
     raise NotFound(
         f"the registry has {name} for {listed}, not for {platform}",
         where=str(index.digest),

@@ -13,12 +13,14 @@ _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "w
 
 class Why(NamedTuple):
     """``plain``: it does not speak TLS. ``untrusted``: the certificate is not one of an authority that is trusted, or
-    not for this host. ``nobody``: there was no connection at all."""
+    not for this host. ``ours``: it wants a certificate of ours, or another one. ``nobody``: there was no connection at
+    all."""
 
     text: str
     untrusted: bool = False
     nobody: bool = False
     plain: bool = False
+    ours: bool = False
 
 
 def why(error: HTTPError) -> Why:
@@ -32,6 +34,9 @@ def why(error: HTTPError) -> Why:
         text = str(reason.args[0] if reason.args else reason)
         if any(sign in text for sign in _NOT_TLS):
             return Why(f"it does not speak TLS ({text})", plain=True)
+        if "alert" in text.lower():  # what the server says of us
+            ours = any(sign in text.lower() for sign in ("certificate", "unknown ca", "unknown_ca"))
+            return Why(text, ours=ours)
         return Why(text, untrusted="certificate" in text.lower())
     if isinstance(reason, NewConnectionError):
         return Why(str(reason).rpartition(": ")[2], nobody=True)

@@ -65,7 +65,11 @@ class TcpDoor:
             return
         self._sockets.add(inside)
         inside.connect_ex(self._target)
-        self._loop.watch(inside.fileno(), select.EPOLLOUT, lambda events: self._connected(client, inside, address))
+        try:
+            self._loop.watch(inside.fileno(), select.EPOLLOUT, lambda events: self._connected(client, inside, address))
+        except OSError:  # the kernel's limit of what is watched
+            self.drop(inside)
+            self.drop(client, broken=True)
 
     def _connected(self, client: socket.socket, inside: socket.socket, address: str) -> None:
         result = inside.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -147,23 +151,26 @@ class Pair:
         self._buffer = buffer
         self._ends = ends
         self._ways = (_Way(ends[0], ends[1]), _Way(ends[1], ends[0]))
-        for end in ends:
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            for end in ends:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except OSError:
+            self._close(broken=True)
+            return
         self._ready(0)
 
     def _ready(self, events: int) -> None:
         try:
             for way in self._ways:
                 way.move(self._buffer)
+            if all(way.ended for way in self._ways):
+                self._close()
+                return
+            for end in self._ends:
+                self._loop.watch(end.fileno(), self._wanted(end), self._ready)
         except OSError:
             self._close(broken=True)
-            return
-        if all(way.ended for way in self._ways):
-            self._close()
-            return
-        for end in self._ends:
-            self._loop.watch(end.fileno(), self._wanted(end), self._ready)
 
     def _wanted(self, end: socket.socket) -> int:
         events = 0

@@ -68,7 +68,11 @@ class UdpDoor:
             inside.connect_ex(self._target)
             client = _Client(address, ours, inside)
             made = client
-            self._loop.watch(inside.fileno(), select.EPOLLIN, lambda events: self._answer(made))
+            try:
+                self._loop.watch(inside.fileno(), select.EPOLLIN, lambda events: self._answer(made))
+            except OSError:  # the kernel's limit of what is watched: this datagram is lost
+                inside.close()
+                return None
         self._clients[key] = client  # the last one heard of stands last
         if not self._expiring:
             self._expiring = True

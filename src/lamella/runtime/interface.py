@@ -10,7 +10,7 @@ import socket
 import struct
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
-_SIOCGIFADDR, _SIOCSIFADDR = 0x8915, 0x8916
+_SIOCSIFADDR = 0x8916
 _SIOCSIFNETMASK = 0x891C
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 
@@ -28,10 +28,11 @@ def set_address(control: socket.socket, name: str, address: str, mask: str) -> N
     fcntl.ioctl(control, _SIOCSIFNETMASK, _request(name, mask))
 
 
-def has_address(control: socket.socket, name: str) -> bool:
-    """Is it there, and has it an IPv4 address?"""
+def has_way_out(control: socket.socket) -> bool:
+    """Whether there is a route to addresses that are elsewhere (RFC 5737's here; nothing is sent to it). ``control`` is
+    a datagram socket."""
     try:
-        fcntl.ioctl(control, _SIOCGIFADDR, _request(name, "0.0.0.0"))
+        control.connect(("192.0.2.1", 9))
     except OSError:
         return False
     return True

@@ -14,7 +14,7 @@ import socket
 import time
 
 from lamella.errors import MachineError
-from lamella.runtime.interface import has_address
+from lamella.runtime.interface import has_way_out
 from lamella.runtime.leash import Leash
 from lamella.runtime.program import find_program
 
@@ -81,14 +81,14 @@ class Outward:
             os.close(err)
 
     def wait_ready(self, control: socket.socket) -> None:
-        """Returns when its interface is there and has its address; ``control`` is a socket of the namespace. Raises
+        """Returns when its interface is there and a route leads to it; ``control`` is a socket of the namespace. Raises
         MachineError."""
         if not self.running:
             return
         if os.path.basename(self._program) == "slirp4netns":
             self._wait_for_word()
         else:
-            self._wait_for_address(control)
+            self._wait_for_route(control)
 
     def _wait_for_word(self) -> None:
         """It writes a 1 when it is ready; a warning, which ends with its line, may stand before that."""
@@ -101,10 +101,10 @@ class Outward:
                 raise self._failed()
             said += data
 
-    def _wait_for_address(self, control: socket.socket) -> None:
+    def _wait_for_route(self, control: socket.socket) -> None:
         assert self._pid is not None
         end = time.monotonic() + _PATIENCE
-        while not has_address(control, _INTERFACE):
+        while not has_way_out(control):
             ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is not None or time.monotonic() > end:
                 raise self._failed()
@@ -126,7 +126,10 @@ class Outward:
     def kill(self) -> None:
         """It goes, and nobody waits for that yet."""
         if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
+            try:
+                os.kill(self._pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def close(self) -> None:
         self.kill()

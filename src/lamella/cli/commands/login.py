@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from lamella.cli.registryoptions import add_registry_options, registry_settings
 from lamella.cli.session import Session
@@ -37,7 +38,9 @@ def run(args: argparse.Namespace, session: Session) -> int:
     authfile = args.authfile
     found = given_credentials(args.username, args.password, password_stdin=args.password_stdin, session=session)
     if found is None:
-        before = find_credentials(domain, _existing(authfile), session.emit)
+        # The file may be made by this login: then there is nothing yet, whatever other files have.
+        there = authfile is None or os.path.exists(authfile)
+        before = find_credentials(domain, authfile, session.emit) if there else None
         if before is not None:
             try:
                 check_login(domain, before, settings, emit=session.emit)
@@ -54,10 +57,3 @@ def run(args: argparse.Namespace, session: Session) -> int:
     if kept.helper is None:
         session.note(f"note: the password is kept in {kept.path}, not encrypted: a credential helper keeps it better")
     return 0
-
-
-def _existing(authfile: str | None) -> str | None:
-    """The file may be made by this login."""
-    import os
-
-    return authfile if authfile and os.path.exists(authfile) else None

@@ -37,6 +37,10 @@ def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.oci.reference import parse_reference
 
     references = [parse_reference(text.removeprefix("docker://")) for text in args.reference]
+    if any(reference.familiar == "scratch:latest" for reference in references):
+        from lamella.errors import UsageError
+
+        raise UsageError("scratch is no image that can be pulled", hint="FROM scratch begins with nothing")
     platform = parse_platform(args.platform) if args.platform else None
     settings = registry_settings(args)
     with listening(args) as emit:
