@@ -71,7 +71,7 @@ def test_refused_and_nothing_is_kept(basic_registry: Registry, lamella: Lamella,
     result = lamella("login", basic_registry.host, "-u", USER, "-p", "wrong one")
     assert result.code == 3
     assert result.err.startswith("warning: a password on the command line is seen by others")
-    assert "error: " in result.err
+    assert "error: " in result.err and "hint: check the user name and the password" in result.err
     assert "refuses to log in" in result.err
     assert "wrong one" not in result.err
     assert not config.exists()

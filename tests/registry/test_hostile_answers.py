@@ -15,8 +15,9 @@ import pytest
 from clients import HASTY, blob
 from registries import log_in
 
-from lamella.errors import Interrupted, LamellaError, RegistryError
+from lamella.errors import ImageInvalid, Interrupted, LamellaError, RegistryError
 from lamella.oci.digest import Digest
+from lamella.oci.manifest import parse_manifest
 from lamella.oci.reference import parse_reference
 from lamella.registry import answers
 from lamella.registry.client import Repository, open_repository
@@ -74,6 +75,7 @@ def test_token_servers_that_are_no_address(web: Any, realm: str) -> None:
         ("http://127.0.0.1\\@elsewhere.invalid/x", "leads to plain HTTP, at elsewhere.invalid"),
         ("http://127.0.0.1\\.elsewhere.invalid/x", "no address"),
         ("https://else where.invalid/x", "no address"),
+        ("https://../x", "no address"),
     ],
 )
 def test_a_user_before_the_host_makes_it_no_other(web: Any, target: str, message: str) -> None:
@@ -200,3 +202,11 @@ def test_manifests_that_are_too_large(web: Any) -> None:
     web.answers[MANIFEST] = says(200, b" " * ((4 << 20) + 1))
     with pytest.raises(LamellaError, match="larger than"):
         opened(web).get_manifest("one")
+
+
+def test_half_a_character_is_found_before_it_is_to_be_written() -> None:
+    config = b'{"mediaType": "", "size": 1, "digest": "sha256:' + b"0" * 64 + b'"}'
+    raw = b'{"config": ' + config + b', "layers": [], "annotations": {"a": "%s"}}'
+    assert parse_manifest(raw % b"\\uD83D\\uDE00", "m").annotations == (("a", "\U0001f600"),)
+    with pytest.raises(ImageInvalid, match="half a character"):
+        parse_manifest(raw % b"\\uD83D", "m")

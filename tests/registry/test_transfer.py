@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from clients import HASTY, blob, opener
@@ -40,7 +40,7 @@ from lamella.registry.client import Repository, open_repository
 from lamella.registry.pull import Pull, Pulled, pull
 from lamella.registry.push import Push, Pushed, index_of, push_image, push_index
 from lamella.registry.recompress import Compression
-from lamella.registry.remote_image import choose
+from lamella.registry.remote_image import choose, fetch_config
 from lamella.store.collect import prune
 from lamella.store.mirror import StoredImage
 from lamella.store.store import Store
@@ -293,6 +293,16 @@ def test_an_index_of_images_and_indexes(registry: Registry, add_image: AddImage,
     digest = in_registry(registry, store, image, "mixed:1", image.descriptor._replace(platform=image.platform))
     assert pull_from(registry, "mixed:1", other).image.root.digest == digest
     is_well(other)
+
+
+def test_layers_without_an_end() -> None:
+    """Nothing is asked for them, and nothing is done for each of them that takes as long as the manifest is large."""
+    part = Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(b"x"), 1)
+    manifest = make_manifest(part, (part,) * 15_000)
+    began = time.monotonic()
+    with pytest.raises(ImageInvalid, match="15000 layers"):
+        fetch_config(cast(Repository, None), manifest)
+    assert time.monotonic() - began < 5
 
 
 def test_a_digest_of_another_kind_is_refused_before_anything_comes(registry: Registry, other: Store) -> None:

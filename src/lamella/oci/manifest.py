@@ -6,12 +6,16 @@ Source: OCI image-spec manifest.md, image-index.md; Docker image manifest v2 sch
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 from lamella.errors import ImageInvalid
 from lamella.oci import mediatype
 from lamella.oci.descriptor import Annotations, Descriptor, annotations_from_json, descriptor_from_json
 from lamella.oci.digest import Digest
+
+#: may be half of a character, which no JSON can be made of again
+_LONE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Manifest(NamedTuple):
@@ -122,6 +126,11 @@ def parse_json_object(raw: bytes, where: str) -> dict[str, Any]:
         raise ImageInvalid(f"not valid JSON ({error})", where=where) from None
     if not isinstance(data, dict):
         raise ImageInvalid("not a JSON object", where=where)
+    if _LONE.search(raw):
+        try:
+            canonical_json(data)
+        except (ValueError, RecursionError):
+            raise ImageInvalid("its text holds half a character (a lone surrogate)", where=where) from None
     return data
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from lamella.oci.descriptor import Descriptor
 from lamella.registry.answers import number_of
 from lamella.registry.failure import BROKEN, Failed, broke_off, stalled
 from lamella.registry.retry import Backoff
-from lamella.remote.waiting import stopped_by
+from lamella.remote.waiting import Pace, stopped_by
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     State = hashlib._Hash
 
 _PIECE = 1 << 18  # bytes
-#: fewer bytes than this in as long as silence may last is silence, too
+#: bytes; fewer than this are no progress
 _NEXT_TO_NOTHING = 1024
 
 #: asks for the blob from a byte on; raises Failed
@@ -61,7 +60,7 @@ class BlobStream(io.RawIOBase):
         self._response: BaseHTTPResponse | None = None
         self._ends = ExitStack()
         self._checked = False
-        self._begun, self._recent = 0.0, 0
+        self._pace = Pace(silence)
         self._gained = 0
 
     def readable(self) -> bool:
@@ -115,12 +114,8 @@ class BlobStream(io.RawIOBase):
         self._look()
         if not data:
             raise self._cut(None)
-        self._recent += len(data)
-        now = time.monotonic()
-        if now - self._begun > self._silence:
-            if self._recent < _NEXT_TO_NOTHING:
-                raise stalled(self.where, self._position)
-            self._begun, self._recent = now, 0
+        if not self._pace.is_kept(len(data)):
+            raise stalled(self.where, self._position)
         return data
 
     def _look(self) -> None:
@@ -142,7 +137,7 @@ class BlobStream(io.RawIOBase):
         self._response = response
         self._ends.callback(response.close)
         self._ends.enter_context(stopped_by(self._cancelled, response))
-        self._begun, self._recent = time.monotonic(), 0
+        self._pace = Pace(self._silence)
         start = 0
         if response.status == 416:
             size = self._descriptor.size

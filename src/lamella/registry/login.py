@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamella.errors import InputError, RegistryError
+from lamella.errors import InputError, RegistryDenied, RegistryError
 from lamella.events import Emit, ignore
 from lamella.oci.reference import parse_reference
 from lamella.registry.address import HUB
@@ -49,7 +49,11 @@ def check_login(
     server = Server(address_alone(domain, settings), settings, emit=emit, cancelled=cancelled)
     server.auth.use(credentials)
     request = Request("GET", "/v2/", "log in", domain, expected=(200, 404))
-    response = server.ask_until(request)
+    try:
+        response = server.ask_until(request)
+    except RegistryDenied as error:
+        error.hint = "check the user name and the password; many registries want an access token in its place"
+        raise
     server.drain(response)
     if response.status == 404:
         raise RegistryError("there is no registry at this address (404 at /v2/)", where=domain)

@@ -23,7 +23,7 @@ from lamella.oci.manifest import Index, is_image, make_manifest, parse_manifest
 from lamella.oci.platform import Platform
 from lamella.oci.reference import Reference
 from lamella.registry.layers import Came, LayersIn
-from lamella.registry.remote_image import RemoteImage, fetch_config, fetch_entry, find_image
+from lamella.registry.remote_image import RemoteImage, check_count, fetch_config, fetch_entry, find_image
 from lamella.snapshot.protocol import Snapshotter
 from lamella.store.blobs import BlobWriter
 from lamella.store.mirror import StoredImage, host_platform
@@ -212,6 +212,7 @@ def _others(job: Pull, index: Index, done: Digest) -> Came:
             came += _bring(job, image, None)
             job.store.images.put_part(image.manifest.raw, image.config.raw)
         else:
+            check_count(manifest)
             came += _bring_blobs(job, (manifest.config, *manifest.layers))
             job.store.blobs.put(fetched.raw)
         job.store.origins.note_blobs(job.home, [manifest.config.digest, *(layer.digest for layer in manifest.layers)])

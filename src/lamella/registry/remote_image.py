@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.errors import ImageInvalid, NotFound, NotSupported
+from lamella.layer.limits import MAX_LAYERS
 from lamella.layer.names import plain
 from lamella.oci import mediatype
 from lamella.oci.config import parse_config
@@ -81,11 +82,21 @@ def choose(index: Index, platform: Platform, name: str) -> Descriptor:
 
 def fetch_config(repository: Repository, manifest: Manifest) -> Image:
     """The image with its config. Raises ImageInvalid, NotSupported."""
+    check_count(manifest)
     for layer in manifest.layers:
         _check_layer(layer, manifest)
     image = Image(manifest, parse_config(fetch_small(repository, manifest.config), str(manifest.config.digest)))
     check_layer_count(image)
     return image
+
+
+def check_count(manifest: Manifest) -> None:
+    """Before anything is asked for. Raises ImageInvalid."""
+    if len(manifest.layers) > MAX_LAYERS:
+        raise ImageInvalid(
+            f"it has {len(manifest.layers)} layers, more than the {MAX_LAYERS} that anything can run",
+            where=str(manifest.digest),
+        )
 
 
 def fetch_small(repository: Repository, descriptor: Descriptor) -> bytes:
@@ -100,17 +111,17 @@ def fetch_small(repository: Repository, descriptor: Descriptor) -> bytes:
 
 
 def _check_layer(layer: Descriptor, manifest: Manifest) -> None:
-    where = str(manifest.digest)
+    kind = plain(layer.media_type) or "nothing"
     if "foreign" in layer.media_type or "nondistributable" in layer.media_type:
         raise NotSupported(
             f"the layer {layer.digest.short} is not in the registry, but somewhere else (a foreign layer)",
-            where=where,
+            where=str(manifest.digest),
             hint="images with such layers, of Windows, are not taken",
         )
     if mediatype.compression_of(layer.media_type) is None:
         raise NotSupported(
-            f"{layer.media_type or 'nothing'!r} is no kind of layer that is known",
-            where=where,
+            f"{kind!r} is no kind of layer that is known",
+            where=str(manifest.digest),
             hint="it may be no container image, but something else that registries keep, or an encrypted one",
         )
 

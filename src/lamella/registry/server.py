@@ -38,7 +38,7 @@ _CONNECTIONS = 8
 _CONNECT = 30.0  # seconds
 _TRIES = 5
 _SMALL = 4 << 20  # bytes; what is larger may take as long as it takes
-_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+")
+_HOST = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
 
 Body = Callable[[], Iterable[bytes]]
 

@@ -7,7 +7,6 @@ undone, no other is asked for, as Go's client does it. Source: RFC 9110; BuildKi
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +18,7 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from lamella.errors import InputError, Interrupted, MachineError
 from lamella.remote.address import without_credentials
 from lamella.remote.pools import basic, open_pool
-from lamella.remote.waiting import answered, never, stopped_by
+from lamella.remote.waiting import Pace, answered, never, stopped_by
 from lamella.remote.why import why
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ MAX_REDIRECTS = 10
 MAX_SIZE = 64 << 30
 #: seconds without anything to read, or with next to nothing
 PATIENCE = 60.0
-_NEXT_TO_NOTHING = 1024
 #: as often may a server be asked before it has answered, each time as patiently
 _TRIES = 5
 USER_AGENT = "lamella"
@@ -177,8 +175,7 @@ def _read(
     cancelled: Callable[[], bool],
 ) -> tuple[str, int]:
     state = hashlib.sha256()
-    size = recent = 0
-    begun = time.monotonic()
+    size, pace = 0, Pace(limits.patience)
     decode = response.headers.get("Content-Encoding", "").lower() == "gzip"
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and int(length) > limits.size:
@@ -193,12 +190,8 @@ def _read(
                 raise _too_large(url, limits)
             state.update(data)
             sink(data)
-            recent += len(data)
-            now = time.monotonic()
-            if now - begun > limits.patience:
-                if recent < _NEXT_TO_NOTHING:
-                    raise _stalled(url, size)
-                begun, recent = now, 0
+            if not pace.is_kept(len(data)):
+                raise _stalled(url, size)
     except TimedOut:
         raise _stalled(url, size) from None
     except (HTTPError, OSError) as error:

@@ -14,6 +14,25 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
 _LOOK = 0.2  # seconds
+_NEXT_TO_NOTHING = 1024  # bytes
+
+
+class Pace:
+    """Of a body that is being read: next to nothing in as long as silence may last (seconds) is silence, too."""
+
+    def __init__(self, silence: float) -> None:
+        self._silence = silence
+        self._begun, self._recent = time.monotonic(), 0
+
+    def is_kept(self, size: int) -> bool:
+        """After so many more bytes."""
+        self._recent += size
+        now = time.monotonic()
+        if now - self._begun <= self._silence:
+            return True
+        enough = self._recent >= _NEXT_TO_NOTHING
+        self._begun, self._recent = now, 0
+        return enough
 
 
 def never() -> bool:
