@@ -40,7 +40,8 @@ class Containers:
         return subprocess.Popen([sys.executable, "-m", "lamella", *words], text=True, errors="replace", **options)
 
     def call(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        if words[0] in _HERE and not options and os.geteuid() == 0:  # else it might enter a namespace, and we with it
+        enters = os.geteuid() != 0 and words[0] in ("rmi", "image")  # a namespace, and we with it
+        if words[0] in _HERE and not options and not enters:
             return self._call_here(list(words))
         options.setdefault("env", self.env)
         if "input" not in options:

@@ -22,7 +22,7 @@ from lamella.runtime.netns import ContainerNetwork
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PAGES = [REPOSITORY / "docs" / name for name in ("exercise.md", "exercise.ko.md")]
 
-pytestmark = [pytest.mark.root, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("examples")]
 
 
 class Command(NamedTuple):

@@ -32,18 +32,32 @@ class OrdinaryUser:
         self.subids = _subordinate_ids(self.name)
         os.chown(self.home, self.uid, self.uid)
         self.home.chmod(0o755)
+        self._shown = False
+        if not self.can_read_this():  # it lies in a home that is closed: it is shown elsewhere, to this user's alone
+            (self.home / "checkout").mkdir()
+            os.chown(self.home / "checkout", self.uid, self.uid)
+            self._shown = True
+
+    @property
+    def repository(self) -> Path:
+        """Where the user sees the checkout."""
+        return self.home / "checkout" if self._shown else REPOSITORY
+
+    @property
+    def python(self) -> str:
+        """The interpreter under test, as the user sees it."""
+        return str(self.repository / Path(sys.executable).relative_to(REPOSITORY)) if self._shown else sys.executable
 
     def can_read_this(self) -> bool:
         """Whether the user can execute the program under test."""
-        return self.run(sys.executable, "-c", "import lamella.cli.main").returncode == 0
+        return self.run(self.python, "-c", "import lamella.cli.main").returncode == 0
 
     def run(
         self, *argv: str, cwd: Path | None = None, timeout: float = 300, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """As the user, in a fresh environment."""
         return subprocess.run(
-            self.command(*argv, **environment),
-            cwd=cwd or self.home,
+            self.command(*argv, cwd=cwd, **environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -52,13 +66,19 @@ class OrdinaryUser:
             timeout=timeout,
         )
 
-    def command(self, *argv: str, **environment: str) -> list[str]:
+    def command(self, *argv: str, cwd: Path | None = None, **environment: str) -> list[str]:
         variables = {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+        if self._shown:
+            variables["PYTHONPATH"] = str(self.repository / "src")
         words = [f"{name}={value}" for name, value in variables.items()]
-        return ["runuser", "-u", self.name, "--", "env", "-i", *words, *argv]
+        command = ["runuser", "-u", self.name, "--", "env", "-i", f"--chdir={cwd or self.home}", *words, *argv]
+        if not self._shown:
+            return command
+        script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", script, "sh", str(REPOSITORY), str(self.repository), *command]
 
     def lamella(self, *words: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "lamella.cli.main", *words, cwd=cwd, **environment)
+        return self.run(self.python, "-m", "lamella.cli.main", *words, cwd=cwd, **environment)
 
     def remove(self) -> None:
         """Fails where something of the user's still runs."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -40,7 +39,7 @@ network.close()
 def test_published_and_gone_after_a_kill(kind: str, request: pytest.FixtureRequest) -> None:
     user: OrdinaryUser = request.getfixturevalue(kind)
     owner = subprocess.Popen(
-        user.command(sys.executable, "-c", OWNER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        user.command(user.python, "-c", OWNER), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout is not None and owner.stdin is not None
     try:

@@ -13,6 +13,7 @@ import subprocess
 
 from lamella.errors import MachineError
 from lamella.registry.credentialfiles import Credentials
+from lamella.userns.caller import as_the_caller
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _SECONDS = 60
@@ -75,7 +76,8 @@ def _call(helper: str, verb: str, text: str) -> tuple[int, str]:
             hint="install it, or take it out of credHelpers and credsStore in the file that names it",
         )
     try:
-        done = subprocess.run([program, verb], input=text.encode(), capture_output=True, check=False, timeout=_SECONDS)
+        words = [*as_the_caller(), program, verb]  # a keyring opens for the user's own number alone
+        done = subprocess.run(words, input=text.encode(), capture_output=True, check=False, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         raise MachineError(f"the credential helper does not answer in {_SECONDS} seconds", where=name) from None
     except OSError as error:

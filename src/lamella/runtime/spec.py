@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from lamella.runtime import capabilities as caps
@@ -82,12 +83,24 @@ def _sys_mount(host: HostFacts, network: str, access: str) -> dict[str, Any]:
     return _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
 
 
-def _user_mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
+def _user_mount(mount: BindMount | TmpfsMount, host: HostFacts) -> dict[str, Any]:
     access = "ro" if mount.readonly else "rw"
     if isinstance(mount, TmpfsMount):
         options = [f"size={mount.size}"] * bool(mount.size)
         return _mount(mount.target, "tmpfs", "tmpfs", "nosuid", access, *options, *mount.options)
-    return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options)
+    locked = _locked(mount.source) if host.standing.in_namespace else ()
+    return _mount(mount.target, "bind", mount.source, "rbind", "rprivate", access, *mount.options, *locked)
+
+
+def _locked(source: str) -> tuple[str, ...]:
+    """What a user namespace may not take from a mount of the machine's, such as a /home without setuid programs: the
+    runtime has to ask for it. Source: mount_namespaces(7), "locked flags"."""
+    try:
+        flags = os.statvfs(source).f_flag
+    except OSError:  # of the bundle, which is there later, and our own
+        return ()
+    names = ((os.ST_RDONLY, "ro"), (os.ST_NOSUID, "nosuid"), (os.ST_NODEV, "nodev"), (os.ST_NOEXEC, "noexec"))
+    return tuple(name for flag, name in names if flags & flag)
 
 
 def _namespaces(sandbox: Sandbox, cgroups: bool) -> list[dict[str, str]]:
@@ -134,6 +147,6 @@ def bundle_config(sandbox: Sandbox, mounts: tuple[BindMount | TmpfsMount, ...], 
         },
         "root": {"path": sandbox.rootfs, "readonly": sandbox.readonly},
         "hostname": sandbox.hostname,
-        "mounts": _default_mounts(sandbox, host) + [_user_mount(mount) for mount in mounts],
+        "mounts": _default_mounts(sandbox, host) + [_user_mount(mount, host) for mount in mounts],
         "linux": linux,
     }
