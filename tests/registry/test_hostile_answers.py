@@ -3,6 +3,7 @@ never end. Each is one clear error, or is passed by; none leads to another machi
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -151,6 +152,15 @@ def test_a_part_that_begins_at_a_place_of_5000_digits(web: Any) -> None:
     web.answers[f"/v2/app/blobs/{wanted.digest}"] = answer
     with pytest.raises(RegistryError, match="another part"):
         opened(web).open_blob(wanted).read()
+
+
+def test_a_spoilt_beginning_is_not_the_registrys_alone(web: Any) -> None:
+    content = bytes(1000)
+    wanted = blob(content)
+    web.answers[f"/v2/app/blobs/{wanted.digest}"] = says(206, content[10:], Content_Range="bytes 10-999/1000")
+    with pytest.raises(ImageInvalid, match=r"an earlier command kept \(10 bytes\)"):
+        opened(web).open_blob(wanted, 10, hashlib.sha256(b"other byte")).read()
+    assert opened(web).open_blob(wanted, 10, hashlib.sha256(content[:10])).read() == content[10:]
 
 
 # --- answers without an end ------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class BlobStream(io.RawIOBase):
         self._backoff = backoff
         self._silence = silence
         self._cancelled = cancelled
-        self._position = offset
+        self._start = self._position = offset
         self._state = hashlib.new(descriptor.digest.algorithm) if not offset and state is None else state
         self._response: BaseHTTPResponse | None = None
         self._ends = ExitStack()
@@ -166,8 +166,9 @@ class BlobStream(io.RawIOBase):
         digest = self._descriptor.digest
         found = self._state.hexdigest()
         if found != digest.encoded:
+            what = f"what an earlier command kept ({self._start} bytes), and " if self._start else ""
             raise ImageInvalid(
-                f"what the registry sent has the digest {digest.algorithm}:{found}, not {digest}",
+                f"{what}what the registry sent has the digest {digest.algorithm}:{found}, not {digest}",
                 where=self.where,
                 hint=BROKEN,
             )

@@ -20,15 +20,16 @@ class Together:
         """A thread for each. Raises what the first failure was; Interrupted where ``stop`` was set from outside. No
         thread is left."""
         threads = [threading.Thread(target=self._guarded, args=(job,), name="transfer", daemon=True) for job in jobs]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             for thread in threads:
                 thread.join()
         except BaseException:  # Ctrl-C, which comes to the main thread
             self._end()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join()
             raise
         if self._error is not None:
             raise self._error
