@@ -20,7 +20,7 @@ ALIASES = {
     "import": "image_import",
     "verify": "image_verify",
 }
-GROUPS = ("image", "system")
+GROUPS = ("image", "system", "volume")
 _HINT = "'lamella --help' lists the commands that there are"
 #: commands that are planned and not there yet, each with what helps until then
 LATER = {
@@ -40,6 +40,9 @@ ELSEWHERE = {
     "commit": "what a container changed goes with it: 'lamella build' makes images",
     "export": "'lamella build -o - .' writes a file system as an archive",
     "network": "'lamella run --network bridge|host|none'; containers reach each other by published ports",
+    "volume create": "'lamella run -v NAME:/target' makes the volume",
+    "volume inspect": "'lamella volume ls' tells which containers have it",
+    "volume prune": "lamella volume rm $(lamella volume ls -q --dangling)",
     "info": "'lamella system info'",
     "version": "'lamella --version'",
 }
