@@ -119,6 +119,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs root of the machine"))
         elif "containers" in item.keywords and kind == PLAIN and not outside:
             item.add_marker(pytest.mark.skip(reason="needs root, or a user namespace"))
+    # So that at the end no worker waits for another's long test. Groups come first in any case, by their size.
+    items.sort(key=lambda item: "slow" not in item.keywords)
 
 
 @pytest.fixture(scope="session")

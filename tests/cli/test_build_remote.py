@@ -146,3 +146,14 @@ def test_a_repository_as_a_base(build: Call, repositories: Repositories, tmp_pat
         "etc/issue",
         "x",
     ]
+
+
+def test_a_base_whose_registry_is_not_there(lamella: Call, put_image: Call, tmp_path: Path) -> None:
+    put_image("127.0.0.1:1/team/base:1", [{"a": b"1"}])
+    for name, near in (
+        ("bse", "did you mean 127.0.0.1:1/team/base:1? Otherwise check the name"),
+        ("nope", "check the"),
+    ):
+        (tmp_path / "Dockerfile").write_text(f"FROM 127.0.0.1:1/team/{name}:1\nCOPY . /\n")
+        done = lamella("build", "-q", str(tmp_path))
+        assert done.code == 3 and f"  hint: {near}" in done.err, done.err

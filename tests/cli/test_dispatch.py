@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lamella.cli.dispatch import ALIASES, LATER
+from lamella.cli.dispatch import ALIASES, ELSEWHERE, GROUPS, LATER
 from lamella.cli.overview import command_names
 
 Lamella = Callable[..., Any]
@@ -49,6 +49,22 @@ def test_a_flag_that_was_mistyped(lamella: Lamella) -> None:
     ):
         done = lamella(*words)
         assert (done.code, done.err.splitlines()) == (2, [f"error: {message}", f"  hint: {hint}"])
+
+
+def test_commands_of_docker_that_are_called_otherwise(lamella: Lamella) -> None:
+    for words, hint in (
+        (("container", "ls"), "'lamella ps'"),
+        (("version",), "'lamella --version'"),
+        (("port", "web"), "'lamella ps' shows the ports"),
+        (("restart", "web"), "'lamella run' makes a new one"),
+        (("pss",), "did you mean 'lamella ps'?"),
+    ):
+        done = lamella(*words)
+        assert done.code == 2 and f"there is no command {words[0]!r}" in done.err and hint in done.err, done.err
+
+
+def test_what_is_listed_elsewhere_is_no_command(lamella: Lamella) -> None:
+    assert not {*ELSEWHERE} & {*command_names(), *ALIASES, *GROUPS}
 
 
 def test_words_of_others_do_not_steer_the_terminal(lamella: Lamella) -> None:

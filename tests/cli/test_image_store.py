@@ -49,8 +49,11 @@ def test_rm_goes_on_after_a_missing_one(lamella: Lamella, put_image: PutImage) -
 
 def test_errors_have_hints(lamella: Lamella, put_image: PutImage) -> None:
     put_image("app:1", [{"a": b"1"}])
+    put_image("registry.example:5000/team/base:1", [{"a": b"1"}])
     for words, says in (
         (("tag", "ap:1", "x"), "did you mean app:1?"),
+        (("tag", "registry.example:5000/team/bse:1", "x"), "did you mean registry.example:5000/team/base:1?"),
+        (("tag", "registry.example:5000/team/nope:1", "x"), "image ls"),
         (("tag", "app:1", "UPPER"), "lower case"),
         (("rmi", "nothing"), "image ls"),
         (("save", "nothing"), "image ls"),

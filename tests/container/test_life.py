@@ -283,6 +283,26 @@ def test_a_check_that_takes_too_long(containers: Containers) -> None:
     containers.until(lambda: "sleep 321" not in containers.ok("exec", "slow", "ps"), 20)
 
 
+def test_volumes_are_listed_and_removed(containers: Containers) -> None:
+    volumes = containers.store / "lamella" / "volumes"
+    chown = ("sh", "-c", "mkdir /v/d && touch /v/d/f && chown -R guest /v/d && chmod 700 /v/d")
+    for name in ("held", "free"):
+        assert containers.run(*chown, flags=("-v", f"{name}:/v")).returncode == 0
+    id_ = containers.start("holder", "true", flags=("-v", "held:/v"))
+    containers.ok("wait", "holder")
+    listed = json.loads(containers.ok("volume", "ls", "--format", "json"))["volumes"]
+    assert listed == [{"name": "free", "containers": []}, {"name": "held", "containers": [id_]}]
+    assert containers.ok("volume", "ls", "-q", "--dangling") == "free\n"
+    done = containers.call("volume", "rm", "held", "../volumes", "free", "none")
+    assert (done.returncode, done.stdout) == (2, "free\n")
+    assert f"the volume 'held' belongs to the container {id_[:12]}" in done.stderr
+    assert "there is no volume '../volumes'" in done.stderr and "there is no volume 'none'" in done.stderr
+    assert [path.name for path in volumes.iterdir() if path.name != ".lock"] == ["held"]
+    containers.ok("rm", "holder")
+    assert containers.ok("volume", "rm", "held") == "held\n"
+    assert containers.ok("volume", "ls").split("\n")[1:] == [""]
+
+
 def test_volumes(containers: Containers, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(
         "FROM alpine:3.20\nRUN mkdir /data && echo image > /data/file && chown -R guest /data && chmod 750 /data\n"

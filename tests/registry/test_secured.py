@@ -81,6 +81,9 @@ def test_basic(basic_registry: Registry, tmp_path: Path) -> None:
         opened(basic_registry.host, "basic").get_manifest("one")
     assert (caught.value.exit_code, "lamella login" in (caught.value.hint or "")) == (3, True)
     assert "authentication required" in (caught.value.detail or "")
+    with pytest.raises(RegistryDenied, match="to tell which blobs it has") as caught:
+        opened(basic_registry.host, "basic").has_blob(blob(b"x"))
+    assert caught.value.where == f"{basic_registry.host}/basic"
     log_in(tmp_path / ".docker", basic_registry.host)
     raw = push_image(opened(basic_registry.host, "basic"))
     assert opened(basic_registry.host, "basic", push=False).get_manifest("one").raw == raw

@@ -86,6 +86,6 @@ def _explained(error: LamellaError, reference: str, where: str, near: str | None
     error.message = f"the base image {reference!r} cannot be fetched: {error.message}"
     error.args = (error.message,)
     error.at(where)
-    if near is not None:
-        error.hint = near
+    if near is not None:  # a misspelt name, or else what is the matter on the way there
+        error.hint = f"{near} Otherwise {error.hint}" if error.hint else near
     return error

@@ -20,12 +20,31 @@ ALIASES = {
     "import": "image_import",
     "verify": "image_verify",
 }
-GROUPS = ("image", "system")
+GROUPS = ("image", "system", "volume")
 _HINT = "'lamella --help' lists the commands that there are"
 #: commands that are planned and not there yet, each with what helps until then
 LATER = {
     "slim": "'lamella image squash' joins layers, 'lamella explain IMAGE' names what is in them for nothing",
     **dict.fromkeys(("explore", "report", "budget", "base"), _HINT),
+}
+#: Docker's commands that are called otherwise here, or are not there, each with what does the like
+ELSEWHERE = {
+    "container": "'lamella ps', 'lamella run', 'lamella logs' and so on stand alone",
+    **dict.fromkeys(("builder", "buildx"), "'lamella build' builds, 'lamella image prune --build-cache' tidies up"),
+    **dict.fromkeys(("start", "restart"), "a container's files go when it ends: 'lamella run' makes a new one"),
+    "create": "'lamella run -d' makes and starts a container",
+    "attach": "'lamella logs -f' shows what it writes, 'lamella exec -it' goes inside",
+    "port": "'lamella ps' shows the ports",
+    **dict.fromkeys(("top", "stats"), "'lamella exec CONTAINER ps' lists its processes, where the image has a ps"),
+    "cp": "'lamella exec CONTAINER cat FILE' prints a file; 'lamella build -o DIR' writes an image's files out",
+    "commit": "what a container changed goes with it: 'lamella build' makes images",
+    "export": "'lamella build -o - .' writes a file system as an archive",
+    "network": "'lamella run --network bridge|host|none'; containers reach each other by published ports",
+    "volume create": "'lamella run -v NAME:/target' makes the volume",
+    "volume inspect": "'lamella volume ls' tells which containers have it",
+    "volume prune": "lamella volume rm $(lamella volume ls -q --dangling)",
+    "info": "'lamella system info'",
+    "version": "'lamella --version'",
 }
 INTERNAL_ERROR = 3
 
@@ -122,6 +141,8 @@ def _find_command(arguments: list[str]) -> tuple[str, ModuleType, list[str]]:
         from lamella.errors import NotSupported
 
         raise NotSupported(f"lamella {first} is not supported yet", hint=LATER[first])
+    if first in ELSEWHERE:
+        raise UsageError(f"there is no command {first!r}", hint=ELSEWHERE[first])
     from lamella.cli.overview import nearest_command
 
     near = nearest_command(first)

@@ -37,6 +37,7 @@ def print_overview(arguments: list[str]) -> int:
         print(f"  {name:<{width}}  {module.SUMMARY}")
     if group is None:
         print(f"\nalso, as in Docker: {', '.join(sorted(ALIASES))}")
-        print("\nlamella COMMAND --help shows an example first. --version prints the version.")
+        print("\n--root DIR, or LAMELLA_ROOT: where images are kept (default: ~/.local/share/lamella)")
+        print("lamella COMMAND --help shows an example first. --version prints the version.")
         print("exit codes: 0 yes, 1 the answer is no, 2 bad usage or input, 3 this machine cannot, 130 interrupted")
     return 0

@@ -9,15 +9,19 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from lamella.container.values import Container, Mounted
-from lamella.errors import InputError
+from lamella.errors import InputError, NotFound
 from lamella.runtime.protocol import BindMount, Mount, TmpfsMount
 from lamella.runtime.stubs import resolve_in_root
 from lamella.snapshot.erase import erase
 from lamella.snapshot.treecopy import TreeCopy
 from lamella.store.disk import disk_errors
 from lamella.userns import within
+
+if TYPE_CHECKING:
+    from lamella.container.table import Table
 
 _TMPFS_OPTIONS = ("noexec", "nodev")
 
@@ -65,6 +69,39 @@ class Volumes:
                 erase(half)
                 raise
         return path
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self._path) if not name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def users(self, name: str, table: Table) -> list[str]:
+        """The IDs of the containers that have it, also of those that have ended, as in Docker."""
+        return [
+            container.id
+            for _, container, _ in table.list()
+            if any(one.kind == "volume" and one.source == name for one in container.mounts)
+        ]
+
+    def remove(self, name: str, table: Table) -> None:
+        """Raises NotFound; InputError where a container has it. A container is in the table before its volumes are
+        made, so that what is free here under the lock is nobody's."""
+        with self._locked():
+            if name not in self.names():
+                raise NotFound(f"there is no volume {name!r}", hint="`lamella volume ls` shows what there is")
+            users = self.users(name, table)
+            if users:
+                raise InputError(
+                    f"the volume {name!r} belongs to the container {users[0][:12]}",
+                    hint=f"remove that one first: lamella rm {users[0][:12]}",
+                    code="in-use",
+                )
+            gone = f"{self._path}/.{name}.gone"  # a volume is there as a whole or not at all
+            with disk_errors(self._path, "remove a volume"):
+                self._erase(gone)
+                os.rename(f"{self._path}/{name}", gone)
+                self._erase(gone)
 
     def remove_anonymous(self, container: Container) -> None:
         for one in container.mounts:

@@ -157,7 +157,10 @@ class Repository:
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether a push can leave it out."""
         target = self._sources[-1]
-        response = target.server.ask_until(self._blob_request("HEAD", target, descriptor)._replace(expected=(200, 404)))
+        request = self._blob_request("HEAD", target, descriptor)
+        # The first that a push asks: who pushes an image has not heard of the digests of its blobs.
+        request = request._replace(expected=(200, 404), what="tell which blobs it has", where=self.name)
+        response = target.server.ask_until(request)
         target.server.drain(response)
         return response.status == 200
 

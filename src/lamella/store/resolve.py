@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lamella.store.images import ImageTable
     from lamella.store.mirror import StoredImage
 
+_ALIKE = 0.6  # difflib's own measure
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{2,64})")
 
 
@@ -29,15 +30,25 @@ def resolve_image(table: ImageTable, text: str, platform: Platform | None) -> St
 
 def not_found(table: ImageTable, text: str) -> NotFound:
     """The error for an image that is not there, with the nearest name as a hint."""
-    import difflib
-
     names = [name for image in table.list() for name in image.names]
     said = normal_name(text).removesuffix(":latest")
-    short = {name.removesuffix(":latest"): name for name in names}
     same = [name for name in names if name.rpartition(":")[0] == said.rpartition(":")[0] or name.startswith(said + ":")]
-    near = same or [short[each] for each in difflib.get_close_matches(said, short, n=1, cutoff=0.6)]
+    near = same or _near(said, names)
     hint = f"did you mean {near[0]}?" if near else "`lamella image ls` shows what there is"
     return NotFound(f"the store has no image {text!r}", hint=hint)
+
+
+def _near(said: str, names: list[str]) -> list[str]:
+    """The name most like ``said``, if any. The registry and the folders that two names share make them long, not alike:
+    what stands behind the last slash has to be alike, too."""
+    import difflib
+
+    def end(name: str) -> str:
+        return split_name(name)[0].rpartition("/")[2]
+
+    short = {name.removesuffix(":latest"): name for name in names}
+    alike = [name for name in short if difflib.SequenceMatcher(None, end(said), end(name)).ratio() >= _ALIKE]
+    return [short[each] for each in difflib.get_close_matches(said, alike, n=1, cutoff=_ALIKE)]
 
 
 def _by_name(table: ImageTable, text: str) -> StoredImage | None:
