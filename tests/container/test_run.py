@@ -132,6 +132,13 @@ def test_capabilities(containers: Containers) -> None:
         (("-u", "nobody-at-all"), "is not in the image's /etc/passwd"),
         (("-v", "/etc/passwd:/tmp"), "a file cannot be mounted on /tmp"),
         (("-it",), "standard input is no terminal"),
+        (("-v", "/etc:/proc"), "nothing can be mounted on /proc"),
+        (("--hostname", "h" * 65), "is no host name"),
+        (("--hostname", "a\nb"), "is no host name"),
+        (("--add-host", "gate:host-gateway"), "not NAME:ADDRESS"),
+        (("--add-host", "a b:10.0.0.5"), "not NAME:ADDRESS"),
+        (("--dns", "9.9.9.9\noptions ndots:9"), "is no IP address"),
+        (("--name", "n" * 256), "cannot be a container's name"),
     ],
 )
 def test_what_cannot_be(containers: Containers, flags: tuple[str, ...], message: str) -> None:
@@ -210,6 +217,27 @@ def test_cidfile(containers: Containers, tmp_path: Path) -> None:
     assert len((tmp_path / "cid").read_text()) == 64
     again = containers.run("true", flags=("--cidfile", str(tmp_path / "cid")))
     assert again.returncode == 2
+    containers.run("true", flags=("--name", "!", "--cidfile", str(tmp_path / "other")))
+    containers.start("taken", "true")
+    taken = containers.run("true", flags=("--name", "taken", "--cidfile", str(tmp_path / "other")))
+    assert (taken.returncode, (tmp_path / "other").exists()) == (2, False)
+
+
+def test_others_of_this_machine_stay_outside(containers: Containers, tmp_path: Path) -> None:
+    """A volume may hold a setuid program of the container's root, and container.json a password."""
+    containers.run("sh", "-c", "cp /bin/busybox /v/su; chmod 4755 /v/su", flags=("-v", "mine:/v"))
+    for name in ("volumes", "containers"):
+        assert (containers.store / "lamella" / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_store_whose_path_has_a_comma(containers: Containers, tmp_path: Path) -> None:
+    store = tmp_path / "a b:c,d"
+    containers.ok("save", "-o", str(tmp_path / "a.tar"), "alpine:3.20")
+    image = f"docker-archive:{tmp_path}/a.tar"
+    done = containers.call("--root", str(store), "run", "--rm", "--network", "none", image, "echo", "runs")
+    assert (done.returncode, done.stdout) == (0, "runs\n")
+    done = containers.call("--root", str(store), "run", "--rm", image, "true")
+    assert (done.returncode, "a path with a comma" in done.stderr) == (2, True)
 
 
 def test_variables_stand_in_no_process_list(containers: Containers) -> None:

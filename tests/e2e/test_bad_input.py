@@ -93,7 +93,7 @@ def test_no_runtime(alpine: Shell) -> None:
 
 @pytest.mark.containers
 def test_not_root(shell: Shell, unprivileged: Callable[[], None]) -> None:
-    """RUN needs root (so far); COPY alone does not."""
+    """COPY needs nothing; RUN a user namespace, and where there is none the error says so."""
     with tempfile.TemporaryDirectory() as place:
         folder, store = Path(place) / "project", Path(place) / "store"
         for path, mode in ((Path(place), 0o755), (folder, 0o755), (store, 0o777)):
@@ -112,9 +112,11 @@ def test_not_root(shell: Shell, unprivileged: Callable[[], None]) -> None:
         assert done.returncode == 0, done.stderr
         (folder / "Dockerfile").write_text('FROM base\nRUN ["/a"]\n')
         done = shell.run("build", ".", **options)
-        assert done.returncode == 3
+        mode = shell.run("system", "info", **options).stdout
+        ran = "user namespace" in mode or "one id" in mode
+        assert (done.returncode, "permission denied" if ran else "root") in ((1, "permission denied"), (3, "root"))
+        assert ("cannot be executed" if ran else "root") in done.stderr
         assert "Dockerfile:2" in done.stderr
-        assert "root" in done.stderr
         assert "Traceback" not in done.stderr
         assert shell.run("image", "verify", **options).returncode == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 
@@ -65,7 +66,7 @@ def _tmpfs(spec: str) -> Mounted:
 
 def _mount(spec: str) -> Mounted:
     fields: dict[str, str] = {}
-    for field in spec.split(","):
+    for field in next(csv.reader([spec]), []):  # as Docker: quotes keep a comma
         key, equals, value = field.partition("=")
         fields[key.lower()] = value if equals else "true"
     kind = fields.pop("type", "volume")

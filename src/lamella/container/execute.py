@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lamella.container.attach import FORWARDED, raw
 from lamella.container.folder import Folder
-from lamella.container.monitor import refusal
+from lamella.container.monitor import handle_of, refusal
 from lamella.container.sandbox import user_in
 from lamella.container.streams import Attached, Streams, get_size, set_size
 from lamella.container.values import RUNNING, State
@@ -125,9 +125,12 @@ def _follow(launched: Launched, streams: Streams, program: str, terminal: int) -
 def _forwarding(pid: int, launched: Launched, streams: Streams, terminal: int) -> Iterator[None]:
     """Signals go to the process, a new size of the terminal to its own."""
 
+    handle = handle_of(pid)  # its number may be given out again
+
     def forward(number: int, frame: FrameType | None) -> None:
         try:
-            os.kill(pid, number)
+            if handle >= 0:
+                signal.pidfd_send_signal(handle, number)
         except (ProcessLookupError, PermissionError):
             pass
 
@@ -143,3 +146,5 @@ def _forwarding(pid: int, launched: Launched, streams: Streams, terminal: int) -
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if handle >= 0:
+            os.close(handle)

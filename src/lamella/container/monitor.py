@@ -146,7 +146,7 @@ class Monitor:
                 self._interrupted = True
                 raise Interrupted("the container was not started")
             self._started = True
-            self._process = _handle(pid)
+            self._process = handle_of(pid)
         self._change(
             lambda state: state._replace(
                 status=RUNNING,
@@ -245,7 +245,7 @@ class Monitor:
         self._kill()
 
 
-def _handle(pid: int) -> int:
+def handle_of(pid: int) -> int:
     """-1 where the process has ended already."""
     try:
         return os.pidfd_open(pid) if pid else -1

@@ -7,7 +7,7 @@ import re
 
 from lamella.errors import InputError
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")  # it is a file's name
 _ADJECTIVES = (
     "able agile amber ample azure basic bold brave brief bright brisk calm candid civil clear clever cool cosy crisp "
     "curious daring deft eager early easy elegant epic exact fair fancy festive fine fleet fond frank free fresh "
@@ -29,12 +29,16 @@ _PEOPLE = (
 )
 
 
+def is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> str:
     """Raises InputError for what cannot be a container's name."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise InputError(
             f"{name!r} cannot be a container's name",
-            hint="two characters at least: letters, digits, '_', '.' and '-', the first a letter or digit",
+            hint="2 to 255 characters: letters, digits, '_', '.' and '-', the first a letter or digit",
         )
     return name
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import NamedTuple
 
 from lamella.container.names import check_name
 from lamella.container.signals import parse_signal
+from lamella.container.surroundings import extra_host, is_address
 from lamella.container.values import Container, Mounted
 from lamella.errors import ImageInvalid, InputError
 from lamella.oci.config import Healthcheck, ImageConfig, RunConfig
@@ -19,6 +21,7 @@ from lamella.runtime.protocol import Limits
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELL = ("/bin/sh", "-c")
 _STOP_SIGNAL = "SIGTERM"
+_HOSTNAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")  # the kernel's limit: uname(2)
 
 
 class Asked(NamedTuple):
@@ -60,6 +63,7 @@ def new_container(asked: Asked, image: str, config: ImageConfig) -> Container:
     """Raises InputError for what cannot be, ImageInvalid for an image that cannot be run, MachineError for a limit that
     this machine cannot keep."""
     require_controllers(asked.limits)
+    _check_network(asked)
     run = config.config
     id_ = os.urandom(32).hex()
     hostname = asked.hostname or (os.uname().nodename if asked.network == "host" else id_[:12])
@@ -97,6 +101,19 @@ def new_container(asked: Asked, image: str, config: ImageConfig) -> Container:
         healthcheck=_healthcheck(asked, run),
         shell=run.shell or _SHELL,
     )
+
+
+def _check_network(asked: Asked) -> None:
+    """What goes into the files of surroundings.py, where a line break or a word too many would say something else."""
+    if asked.hostname and not _HOSTNAME.fullmatch(asked.hostname):
+        raise InputError(
+            f"--hostname {asked.hostname!r} is no host name", hint="at most 64 letters, digits, '-', '.' and '_'"
+        )
+    for text in asked.hosts:
+        extra_host(text)
+    for address in asked.dns:
+        if not is_address(address):
+            raise InputError(f"--dns {address!r} is no IP address", hint="for example --dns 9.9.9.9")
 
 
 def _arguments(asked: Asked, run: RunConfig, image: str) -> tuple[str, ...]:
@@ -153,8 +170,8 @@ def _mounts(asked: Asked, run: RunConfig) -> tuple[Mounted, ...]:
         target = _normal(one.target)
         if target in taken:
             raise InputError(f"two things are to be mounted on {target}", hint="leave one out", code="duplicate-mount")
-        if target == "/":
-            raise InputError("nothing can be mounted on /, the root of the container")
+        if target in ("/", "/proc"):
+            raise InputError(f"nothing can be mounted on {target} of a container", hint="choose a folder below")
         taken[target] = one._replace(target=target, source=one.source or _unnamed(one.kind))
     for path in run.volumes:
         target = _normal(path)

@@ -11,6 +11,7 @@ from lamella.container.table import Table
 from lamella.container.values import RUNNING, STARTING, Container, State
 from lamella.container.volumes import Volumes
 from lamella.errors import InputError, MachineError, StoreDamaged
+from lamella.runtime.launch import children
 
 _PAUSE = 0.01
 _TIDYING = 30.0  # seconds that a monitor may take to tidy up after the process has ended
@@ -27,13 +28,13 @@ def send_signal(folder: Folder, number: int) -> bool:
 
 
 def _signal(folder: Folder, state: State, number: int) -> bool:
-    """A process number may be given out again: it counts only as long as the monitor lives, whose child it is."""
+    """A process number may be given out again: it counts only as long as it is a child of the container's runtime."""
     try:
         handle = os.pidfd_open(state.pid)
     except (ProcessLookupError, OSError):
         return False
     try:
-        if not folder.watched() or folder.state().pid != state.pid:
+        if not folder.watched() or folder.state().pid != state.pid or state.pid not in children(state.runtime):
             return False
         signal.pidfd_send_signal(handle, number)
         return True

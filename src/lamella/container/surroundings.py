@@ -22,7 +22,7 @@ def write_surroundings(folder: Folder, container: Container, addresses: tuple[st
     """``addresses`` are the container's own on its network; ``resolver`` is what its resolv.conf says where --dns does
     not. Raises InputError for an --add-host that is none."""
     hosts = _machine_hosts() if container.network == "host" else list(_LOCAL)
-    hosts += [_extra_host(text) for text in container.hosts]
+    hosts += [extra_host(text) for text in container.hosts]
     hosts += [f"{address}\t{container.hostname}" for address in addresses]
     if container.dns:
         resolver = "".join(f"nameserver {address}\n" for address in container.dns).encode()
@@ -54,8 +54,22 @@ def _machine_hosts() -> list[str]:
         return list(_LOCAL)
 
 
-def _extra_host(text: str) -> str:
-    name, colon, address = text.partition(":")
-    if not (name and colon and address):
-        raise InputError(f"--add-host {text}: not NAME:ADDRESS", hint="for example --add-host db:10.0.0.5")
-    return f"{address.strip('[]')}\t{name}"
+def extra_host(text: str) -> str:
+    """A line of the hosts file from NAME:ADDRESS. Raises InputError."""
+    name, _, address = text.partition(":")
+    address = address.removeprefix("[").removesuffix("]")
+    if not name or any(char.isspace() or char == "#" for char in name) or not is_address(address):
+        raise InputError(
+            f"--add-host {text!r}: not NAME:ADDRESS with an IP address", hint="for example --add-host db:10.0.0.5"
+        )
+    return f"{address}\t{name}"
+
+
+def is_address(text: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lamella.container.folder import Folder
-from lamella.container.names import random_name
+from lamella.container.names import is_name, random_name
 from lamella.container.values import Container, State
 from lamella.errors import InputError, LamellaError, NotFound
 from lamella.snapshot.erase import erase
@@ -38,7 +38,8 @@ class Table:
         final = Folder(f"{self.path}/{container.id}")
         half = Folder(f"{self.path}/new.{container.id}")
         with disk_errors(self.path, "make a container"):
-            os.makedirs(f"{self.path}/names", mode=0o700, exist_ok=True)
+            for path in (self.path, f"{self.path}/names"):
+                os.makedirs(path, mode=0o700, exist_ok=True)
             os.mkdir(half.path, 0o700)
         try:
             lock = half.lock()
@@ -125,7 +126,7 @@ class Table:
         if _ID.fullmatch(text) and os.path.isdir(f"{self.path}/{text}"):
             return Folder(f"{self.path}/{text}")
         name = text.removeprefix("/")
-        holder = self._holder(name) if name and "/" not in name and name not in (".", "..") else None
+        holder = self._holder(name) if is_name(name) else None
         if holder is not None:
             return Folder(f"{self.path}/{holder}")
         fitting = [folder for folder in self.folders() if folder.id.startswith(text)] if _PREFIX.fullmatch(text) else []

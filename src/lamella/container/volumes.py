@@ -120,7 +120,8 @@ class Volumes:
     def _locked(self) -> Iterator[None]:
         """One volume is made at a time: two containers that start with the same new one must find it whole."""
         with disk_errors(self._path, "make a volume"):
-            os.makedirs(self._path, mode=0o711, exist_ok=True)
+            # Nobody else comes in: a volume may hold setuid programs that a container's root has made.
+            os.makedirs(self._path, mode=0o700, exist_ok=True)
             descriptor = os.open(f"{self._path}/.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from lamella.errors import Interrupted, MachineError
+from lamella.errors import InputError, Interrupted, MachineError
 from lamella.layer.disk import write_error
 from lamella.runtime.capabilities import held
 from lamella.runtime.cgroups import own_groups, remove_groups, warm_up
@@ -107,6 +107,12 @@ class OCIRunner:
             raise write_error(error, error.filename or bundle) from None
         namespace = sandbox.network_namespace
         if namespace:  # its path may be ours alone
+            if "," in bundle:
+                raise InputError(
+                    f"{self.name} takes no network namespace by a path with a comma, which the store's has",
+                    where=bundle,
+                    hint="--root names another store; --network host and none do without",
+                )
             sandbox = sandbox._replace(network_namespace=f"{bundle}/{NAMESPACE}")
         config = json.dumps(bundle_config(sandbox, mounts, self._host), ensure_ascii=False)
         content = MemoryFile("config.json", config.encode("utf-8", "surrogateescape"))

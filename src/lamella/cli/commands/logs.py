@@ -11,6 +11,8 @@ SUMMARY = "what a container has written"
 EXAMPLES = """lamella logs go-helloworld
 lamella logs -f --tail 20 -t web"""
 
+_DIGITS = 15  # no log has so many lines
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("container", metavar="CONTAINER", help="a name, an ID or its beginning")
@@ -53,4 +55,5 @@ def _tail(text: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit()):
         raise UsageError(f"--tail {text}: this is no number of lines", hint="a number, or all")
-    return int(text)
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) <= _DIGITS else None

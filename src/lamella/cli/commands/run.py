@@ -69,7 +69,12 @@ def _run(args: argparse.Namespace, session: Session, table: object, container: C
     assert isinstance(table, Table)
     ports = take_ports(container)
     cidfile = _open_cidfile(args.cidfile)
-    folder, lock, container = table.create(container, State(STARTING))
+    try:
+        folder, lock, container = table.create(container, State(STARTING))
+    except BaseException:
+        if cidfile is not None:
+            os.unlink(args.cidfile)
+        raise
     if cidfile is not None:
         with os.fdopen(cidfile, "w") as file:
             file.write(container.id)
