@@ -385,6 +385,10 @@ def test_a_wrong_platform_is_said(registry: Registry, add_image: AddImage, store
     assert pull_from(registry, "arm-only:1", other, heard).image.platform == ARM
     assert heard.notes() == [f"{registry.host}/arm-only:1 is for linux/arm64, not for linux/amd64"]
     assert not pull_from(registry, "arm-only:1", other).changed
+    wanted = Platform("linux", "s390x")
+    heard = Heard()
+    assert pull_from(registry, "arm-only:1", other, heard, platform=wanted).image.platform == ARM
+    assert heard.notes() == [f"{registry.host}/arm-only:1 is for linux/arm64, not for linux/s390x"]
 
 
 # --- digests and compressions ----------------------------------------------------------------------------------------

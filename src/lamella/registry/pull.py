@@ -85,7 +85,7 @@ def pull(job: Pull) -> Pulled:
     else:
         before = _find(job, None)
         digest, came = _fetch(job)
-        stored = job.store.images.resolve(job.name, job.platform)
+        stored = _stored(job)
         changed = came.blobs > 0 or before is None or before.root.digest != stored.root.digest
     job.emit(
         Transferred(
@@ -94,6 +94,14 @@ def pull(job: Pull) -> Pulled:
         )
     )  # fmt: skip
     return Pulled(job.name, digest, stored, changed)
+
+
+def _stored(job: Pull) -> StoredImage:
+    """What was fetched. What comes for one platform alone is taken, whichever that is (and was warned of)."""
+    stored = job.store.images.resolve(job.name)
+    if job.platform is None or len(job.store.images.platforms(stored)) == 1:
+        return stored
+    return job.store.images.at_platform(stored, job.platform)
 
 
 def _current(job: Pull) -> tuple[Digest, StoredImage] | None:
