@@ -230,6 +230,20 @@ def test_others_of_this_machine_stay_outside(containers: Containers, tmp_path: P
         assert (containers.store / "lamella" / name).stat().st_mode & 0o077 == 0
 
 
+def test_what_another_user_has_noted_is_not_believed(containers: Containers) -> None:
+    """Root would kill or enter any process that state.json of a user's store names."""
+    containers.start("theirs", "sleep", "500")
+    folder = containers.store / "lamella/containers"
+    os.chown(folder, 65534, -1)
+    try:
+        for command in (("ps",), ("stop", "theirs"), ("exec", "theirs", "true"), ("rm", "-f", "theirs")):
+            done = containers.call(*command)
+            assert (done.returncode, "belong to another user" in done.stderr) == (3, True)
+    finally:
+        os.chown(folder, 0, -1)
+    assert containers.one("theirs")["status"] == "running"
+
+
 def test_a_store_whose_path_has_a_comma(containers: Containers, tmp_path: Path) -> None:
     store = tmp_path / "a b:c,d"
     containers.ok("save", "-o", str(tmp_path / "a.tar"), "alpine:3.20")

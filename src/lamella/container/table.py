@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from lamella.container.folder import Folder
 from lamella.container.names import is_name, random_name
 from lamella.container.values import Container, State
-from lamella.errors import InputError, LamellaError, NotFound
+from lamella.errors import InputError, LamellaError, NoPrivilege, NotFound
 from lamella.snapshot.erase import erase
 from lamella.store.disk import disk_errors
 
@@ -26,11 +26,25 @@ _TRIES = 50
 
 
 class Table:
-    """The containers below the store ``root``. Nothing is made before the first container is."""
+    """The containers below the store ``root``. Nothing is made before the first container is. Raises NoPrivilege
+    where they are another user's."""
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
         self.path = f"{self.root}/lamella/containers"
+        self._require_own()
+
+    def _require_own(self) -> None:
+        """What is noted of another user's containers is not believed: it says which process is to be killed or entered,
+        and files of this user's would be written where that one has laid links."""
+        try:
+            owner = os.stat(self.path).st_uid
+        except OSError:
+            return
+        if owner != os.geteuid():
+            raise NoPrivilege(
+                "the containers belong to another user", where=self.path, hint="call it as that user, or use --root"
+            )
 
     def create(self, container: Container, state: State) -> tuple[Folder, int, Container]:
         """Makes the container's folder; one without a name gets one. Returns the folder, a descriptor that holds its
