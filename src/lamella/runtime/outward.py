@@ -150,7 +150,8 @@ def start_outward(namespace: int) -> Outward:
     if program is None:
         return Outward("slirp4netns is not installed, nor pasta")
     if not os.access(_TUN, os.R_OK | os.W_OK):
-        return Outward(f"{_TUN} may not be opened by this user" if os.path.exists(_TUN) else f"there is no {_TUN}")
+        why = f"{_TUN} may not be opened by this user" if os.path.exists(_TUN) else f"there is no {_TUN}"
+        return Outward(f"{why} (--network host does without)")
     words = _SLIRP if slirp else (*_PASTA_AS_ROOT, *_PASTA) if os.geteuid() == 0 else _PASTA
     outward = Outward()
     try:

@@ -30,7 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_progress_options(parser, "nothing is said of an image that is fetched")
     add_registry_options(parser)
     parser.add_argument("image", metavar="IMAGE", help="a name, an ID prefix, oci:DIR, docker-archive:FILE …")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND …", help="in place of the image's CMD")
+    command = parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="COMMAND …", help="in place of the image's CMD"
+    )
+    command.required = False  # argparse would ask for it where the image is missing
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
