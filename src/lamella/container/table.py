@@ -181,12 +181,12 @@ class Table:
             for name in self._loose():
                 os.unlink(f"{self.path}/names/{name}")
 
-    def _loose(self) -> list[str]:
+    def _loose(self) -> tuple[str, ...]:
         try:
             names = os.listdir(f"{self.path}/names")
         except FileNotFoundError:
-            return []
-        return [name for name in names if self._holder(name) is None]
+            return ()
+        return tuple(name for name in names if self._holder(name) is None)
 
     def _link(self, name: str) -> str | None:
         try:
