@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from faults import faults
 from githttp import answer_git
 from hypothesis import strategies as st
 from memory import folder_in_memory
+from quiet import QuietServer
 from registries import basic_registry, registry, tls_registry, token_registry
 
 from lamella.filetree.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
@@ -120,7 +121,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif "containers" in item.keywords and kind == PLAIN and not outside:
             item.add_marker(pytest.mark.skip(reason="needs root, or a user namespace"))
     # So that at the end no worker waits for another's long test. Groups come first in any case, by their size.
-    items.sort(key=lambda item: "slow" not in item.keywords)
+    items.sort(key=lambda item: ("early" not in item.keywords, "slow" not in item.keywords))
 
 
 @pytest.fixture(scope="session")
@@ -293,8 +294,7 @@ class WebServer:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 

@@ -385,13 +385,10 @@ def test_sigkill_at_random_moments(containers: Containers) -> None:
             except ProcessLookupError:
                 continue
         time.sleep(0.02)
-        for one in containers.ps():
-            containers.state(one["id"])
-            containers.ok("rm", "-f", one["id"])
+        containers.remove_all()
         process.kill()
         process.communicate(timeout=20)
-        for one in containers.ps():
-            containers.ok("rm", "-f", one["id"])
+        containers.remove_all()
     containers.until(lambda: not containers.processes())
     containers.ok("ps")
     containers.clean()

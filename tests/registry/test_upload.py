@@ -11,11 +11,12 @@ import random
 import re
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import BinaryIO, cast
 
 import pytest
 from clients import HASTY, blob, opener
+from quiet import QuietServer
 
 from lamella.errors import ImageInvalid, RegistryError
 from lamella.oci.reference import parse_reference
@@ -109,7 +110,7 @@ class Keeper:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

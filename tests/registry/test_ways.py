@@ -11,13 +11,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from certificates import Authority
 from clients import HASTY
+from quiet import QuietServer
 from registries import PASSWORD, USER, Registry, log_in
 
 from lamella.errors import RegistryDenied, RegistryError, RegistryUnreachable
@@ -137,11 +138,7 @@ def picky(tmp_path: Path, require: Callable[[str], str]) -> Iterator[tuple[str, 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield f"127.0.0.1:{server.server_address[1]}", authority

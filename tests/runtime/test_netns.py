@@ -425,12 +425,14 @@ def test_a_kernel_that_watches_no_more_breaks_one_connection_and_not_the_port(
 
     with serve(net, 8080) as server:
         monkeypatch.setattr(net._loop, "watch", refuse)
-        with connect(net.ports[0].host) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect(net.ports[0].host) as client:  # of either
             client.recv(1)
         assert net._loop.watch == real
         with connect(net.ports[0].host) as client:
             client.sendall(b"next")
-            peers = [server.accept()[0] for _ in range(2)]
-            assert b"next" in [peer.recv(4) for peer in peers]
-            for peer in peers:
-                peer.close()
+            heard = b""
+            while not heard:  # of the broken one the program may have seen a beginning and an end, or nothing
+                with server.accept()[0] as peer:
+                    peer.settimeout(10)
+                    heard = peer.recv(4)
+            assert heard == b"next"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote
+
+from quiet import QuietUnixServer
 
 
 class FakeDaemon:
@@ -75,10 +76,7 @@ class FakeDaemon:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        class Server(socketserver.ThreadingUnixStreamServer):
-            daemon_threads = True
-
-        self._server = Server(str(socket), Handler)
+        self._server = QuietUnixServer(str(socket), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
