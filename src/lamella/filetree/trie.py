@@ -57,6 +57,8 @@ class Trie:
             self._path, self._names = parent, folder.names
         names = self._names
         old = names.get(name)
+        if old is not None and (isinstance(old, Folder) or old.kind == SYMLINK):
+            self._forget()  # the way to the last directory may lead through it: a link `a` to `/` has itself as `a/a`
         if kind == DIRECTORY:
             if isinstance(old, Folder):
                 old.entry = entry
