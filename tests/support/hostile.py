@@ -369,6 +369,14 @@ def _whiteouts() -> Iterator[tuple[str, Case]]:
         _ok({"home/user/file": None, "home/user/x": "f evil"}, evil("home/user/x"), member("home/.wh.user")),
     )
     yield "whiteout of what the layer brings", _ok({"x": "f evil"}, evil("x"), member(".wh.x"))
+    yield "whiteout of a directory that a link leads through", _ok(
+        {"l": "l home/../etc", "etc/x": "f evil", "home": None, "home/user": None, "home/user/file": None},
+        link("l", "home/../etc"), evil("l/x"), member(".wh.home"),
+    )  # fmt: skip
+    yield (
+        "whiteout of a directory that was made on a link's way",
+        _ok({"l": "l new/..", "new": "d", "x": "f evil"}, link("l", "new/.."), evil("l/x"), member(".wh.new")),
+    )
     yield "whiteout of a whiteout", _ok({}, member(".wh..wh.x"))
     yield "whiteout that is a directory", _ok(gone, folder("home/.wh.user"))
     yield "whiteout that is a link out", Case(lambda c: [link("home/.wh.user", c)], gone)
