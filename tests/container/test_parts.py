@@ -72,6 +72,9 @@ def test_a_log_is_bounded(tmp_path: Path) -> None:
     assert read == [b"line %d\n" % number for number in range(2000 - len(read), 2000)]
     assert len(read) > 100
     assert [record.data for record in read_log(folder, tail=150)] == read[-150:]
+    os.replace(folder.file("log"), folder.file("log.1"))
+    os.link(folder.file("log.1"), folder.file("log"))  # as one sees it who opens both while it is put aside
+    assert len(list(read_log(folder))) == len({record.data for record in read_log(folder)}) > 0
 
 
 def test_long_lines_are_cut_in_the_log_alone(tmp_path: Path) -> None:
@@ -164,6 +167,9 @@ def test_a_dangling_name_is_free(tmp_path: Path) -> None:
     os.symlink("0" * 64, f"{table.path}/names/two")
     os.close(table.create(container(name="two"), State())[1])
     assert {one.name for _, one, _ in table.list()} == {"one", "two"}
+    os.symlink("0" * 64, f"{table.path}/names/three")
+    table.sweep_names()
+    assert sorted(os.listdir(f"{table.path}/names")) == ["one", "two"]
 
 
 def test_several_that_begin_alike(tmp_path: Path) -> None:

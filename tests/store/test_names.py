@@ -271,3 +271,12 @@ def test_concurrent_writers_lose_nothing(store: Store, add_image: AddImage, root
     expected = {f"{name}:{number}" for name in ("one", "two") for number in range(40) if number % 3 != 2}
     assert set(store.images.resolve("app").names) == expected | {"app:latest"}
     assert len(read_index(root)["manifests"]) == len(expected) + 1
+
+
+def test_a_new_store_is_its_owners_alone(tmp_path: Path) -> None:
+    """Images may hold what other users of the machine must not read. A folder that was there keeps its mode."""
+    Store.open(str(tmp_path / "new")).close()
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir(mode=0o755)
+    Store.open(str(tmp_path / "shared")).close()
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755

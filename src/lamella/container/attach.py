@@ -23,6 +23,7 @@ def wait_started(channel: Channel) -> str:
     """Until the container runs. Returns what the user should know of it, "" for nothing. Raises what kept it from
     starting; Interrupted at Ctrl-C, with nothing started."""
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))  # start_monitor made it wait
         message = channel.receive()
     except KeyboardInterrupt:
         channel.send(kill=True)

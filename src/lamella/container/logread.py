@@ -28,6 +28,9 @@ def read_log(folder: Folder, *, tail: int | None = None, follow: Callable[[], bo
     the iterator then goes on until it says no, or the container is gone."""
     file = _open(folder.file("log"))
     older = _open(folder.file("log.1")) if tail is None or file is None or _records_in(file) < tail else None
+    if older is not None and file is not None and os.path.sameopenfile(older.fileno(), file.fileno()):
+        older.close()  # it was put aside between the two
+        older = None
     try:
         records = _first(older, file)
         yield from deque(records, maxlen=tail) if tail is not None else records

@@ -78,8 +78,9 @@ def _recover_machine(root: str) -> None:
 def _sweep(table: Table) -> None:
     """Folders of containers that somebody began to make or to remove, and died."""
     try:
+        table.sweep_names()
         names = [name for name in os.listdir(table.path) if name.startswith(_HALF_MADE)]
-    except OSError:
+    except (OSError, LamellaError):
         return
     for name in names:
         path = f"{table.path}/{name}"

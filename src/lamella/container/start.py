@@ -18,7 +18,10 @@ _QUIET = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.S
 def start_monitor(job: Job, lock: int, attached: Attached | None) -> Channel:
     """Returns the caller's end of the channel to the monitor, which has yet to start the container. ``lock`` holds the
     container's folder; it and the ports are the monitor's from now on. ``attached`` are the caller's streams that the
-    container is to use, None for a detached one. No other thread may run."""
+    container is to use, None for a detached one. No other thread may run.
+
+    A Ctrl-C waits from here on until ``attach.wait_started`` can tell the monitor of it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     ours, theirs = channels()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -44,6 +47,7 @@ def _become_monitor(job: Job, lock: int, channel: Channel, attached: Attached | 
     try:
         for number in _QUIET:  # not ignored: that would be handed on to the container
             signal.signal(number, _do_nothing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         own = {lock, channel.fileno()}
         streams = _take_streams(attached)
         own |= {streams.stdin, streams.stdout, streams.stderr}

@@ -173,6 +173,21 @@ class Table:
                 return
         erase(doomed)
 
+    def sweep_names(self) -> None:
+        """Removes names of containers that are not there: of one that was killed while it was made."""
+        if not self._loose():
+            return
+        with self._locked():  # one that is just being made has its name before its folder
+            for name in self._loose():
+                os.unlink(f"{self.path}/names/{name}")
+
+    def _loose(self) -> tuple[str, ...]:
+        try:
+            names = os.listdir(f"{self.path}/names")
+        except FileNotFoundError:
+            return ()
+        return tuple(name for name in names if self._holder(name) is None)
+
     def _link(self, name: str) -> str | None:
         try:
             return os.readlink(f"{self.path}/names/{name}")

@@ -91,7 +91,8 @@ class Layout:
     def create(self) -> None:
         """Makes an empty layout in an empty or missing folder. Raises InputError where something else lies."""
         with disk_errors(self.root, "make a store"):
-            os.makedirs(self.root, exist_ok=True)
+            # Images may hold what is not for everybody on this machine: a new folder is its owner's alone.
+            os.makedirs(self.root, mode=0o700, exist_ok=True)
             if set(os.listdir(self.root)) - {"blobs", "lamella", "index.json", "oci-layout", "lost+found"}:
                 raise InputError(
                     "this folder holds other things and is no store",

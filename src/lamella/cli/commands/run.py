@@ -54,7 +54,7 @@ def run(args: argparse.Namespace, session: Session) -> int:
     table = Table(session.root)
     recover(table)
     with open_run_image(args, session, _platform(args.platform)) as located:
-        container = new_container(asked, _label(located), located.image.config)
+        container = new_container(asked, located.label, located.image.config)
         _check_platform(container)
         if container.ports and container.network != "bridge":
             session.note(f"warning: with --network {container.network} no port is published")
@@ -113,10 +113,6 @@ def _check_streams(args: argparse.Namespace) -> None:
 
     if args.tty and args.interactive and not args.detach and not sys.stdin.isatty():
         raise UsageError("-it: standard input is no terminal", hint="leave -t out, so that what is piped in goes in")
-
-
-def _label(located: LocatedImage) -> str:
-    return located.label
 
 
 def _platform(text: str | None) -> Platform | None:
