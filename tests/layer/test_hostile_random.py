@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lyingtar import CHAR, END, FIFO, device, folder, hard, link, member
 from roads import indexed, merged, mounted, unpack
@@ -70,6 +70,11 @@ def _refusal(action: Callable[..., Any], *words: object) -> str:
 
 @RELAXED
 @given(layers=_LAYERS)
+@example(layers=[member("a", b"1") + link("a", "/") + member("a/a", kind=FIFO) + member("a/a", b"evil")])
+@example(layers=[link("a/c", "../b"), member("a/c/c", kind=FIFO) + member(".wh.a")])
+@example(layers=[link("a", "/b/.."), link("a/a", "a/..") + member(".wh.b")])
+@example(layers=[link("c", "a") + hard("b", "c"), member("b/c", b"evil")])
+@example(layers=[folder("b") + link("a", "b/..") + member("a/b", b"1") + member("a/c", b"evil")])
 def test_every_road_is_the_same(layers: list[bytes], fresh: Callable[[], Path], seen: Any) -> None:
     arena = fresh()
     (arena / CANARY / "a").mkdir(parents=True)

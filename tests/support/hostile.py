@@ -237,6 +237,22 @@ def _links() -> Iterator[tuple[str, Case]]:
         "a link in place of a parent, and back",
         Case(lambda c: [folder("a/b"), link("a", c), folder("a"), evil("a/file")], {"a": "d", "a/file": "f evil"}),
     )
+    yield (
+        "a link to the root that is replaced through itself",
+        _ok({"a": "d", "a/a": "f evil"}, link("a", "/"), member("a/a", kind=FIFO), evil("a/a")),
+    )
+    yield (
+        "a link that is replaced through itself by another",
+        _ok({"a": "l etc", "etc/x": "f evil"}, link("a", "/"), link("a/a", "etc"), evil("a/x")),
+    )
+    yield (
+        "a link that is replaced through itself by a hard link",
+        _ok({"a": "d", "a/x": "f 2", "f": "f evil"}, evil("f"), link("a", "/"), hard("a/a", "f"), member("a/x", b"2")),
+    )
+    yield (
+        "a directory half way that is replaced through the way",
+        _ok({"d": "d", "l": "l d/..", "x": "f evil"}, folder("d"), link("l", "d/.."), evil("l/d"), evil("l/x")),
+    )
     yield "a fifo over a link out", Case(lambda c: [link("a", f"{c}/file"), member("a", kind=FIFO)], {"a": "p"})
     yield "a device over a link out", Case(lambda c: [link("a", f"{c}/file"), device("a", 1, 3)], {"a": "c 1,3"})
     yield "setuid on a link", _ok({"s": "l etc/passwd"}, member("s", kind=LINK, link=b"etc/passwd", mode=0o7777))
@@ -353,6 +369,14 @@ def _whiteouts() -> Iterator[tuple[str, Case]]:
         _ok({"home/user/file": None, "home/user/x": "f evil"}, evil("home/user/x"), member("home/.wh.user")),
     )
     yield "whiteout of what the layer brings", _ok({"x": "f evil"}, evil("x"), member(".wh.x"))
+    yield "whiteout of a directory that a link leads through", _ok(
+        {"l": "l home/../etc", "etc/x": "f evil", "home": None, "home/user": None, "home/user/file": None},
+        link("l", "home/../etc"), evil("l/x"), member(".wh.home"),
+    )  # fmt: skip
+    yield (
+        "whiteout of a directory that was made on a link's way",
+        _ok({"l": "l new/..", "new": "d", "x": "f evil"}, link("l", "new/.."), evil("l/x"), member(".wh.new")),
+    )
     yield "whiteout of a whiteout", _ok({}, member(".wh..wh.x"))
     yield "whiteout that is a directory", _ok(gone, folder("home/.wh.user"))
     yield "whiteout that is a link out", Case(lambda c: [link("home/.wh.user", c)], gone)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lamella.filetree.entry import FILE, Entry
-from lamella.filetree.tree import merge_layers
+from lamella.filetree.tree import merge_layers, resolved
 from lamella.layer.changes import walk_tree
 from lamella.layer.index import index_layer
 from lamella.layer.unpack import unpack_layer
@@ -37,7 +37,7 @@ def unpack(raw: bytes, target: Path, below: dict[str, Entry] | None, whiteouts: 
         str(target),
         NAME,
         whiteouts=whiteouts,  # type: ignore[arg-type]
-        lower=below.get if below is not None else None,
+        lower=(lambda path: resolved(below, below[path]) if path in below else None) if below is not None else None,
         lower_names=lambda _: [path for path in below or () if path and "/" not in path],
         privileged=privileged,
     )

@@ -33,6 +33,7 @@ class Trie:
         self._layer = 0
         #: identities of the entries of this layer, where it matters
         self._brought: set[int] | None = None
+        self._made: list[Entry] = []  # keeps them, for their identities are among those
         self._path = ""  # the last directory that was put into: members come directory by directory
         self._names = self.root.names
 
@@ -41,6 +42,7 @@ class Trie:
         nothing of other layers, and only what is of other layers is removed."""
         self._layer += 1
         self._brought = set() if tracked else None
+        self._made = []
 
     def put(self, entry: Entry) -> None:
         """Adds or replaces; missing parents are made. Raises ImageInvalid for a hard link that leads nowhere."""
@@ -57,6 +59,8 @@ class Trie:
             self._path, self._names = parent, folder.names
         names = self._names
         old = names.get(name)
+        if old is not None and (isinstance(old, Folder) or old.kind == SYMLINK):
+            self._forget()  # the way to the last directory may lead through it: a link `a` to `/` has itself as `a/a`
         if kind == DIRECTORY:
             if isinstance(old, Folder):
                 old.entry = entry
@@ -160,7 +164,7 @@ class Trie:
                     continue
                 if not make:
                     return None
-                node = folder.names[name] = Folder(Entry("/".join([*real, name]), DIRECTORY, 0o755), self._layer)
+                node = folder.names[name] = self._implicit("/".join([*real, name]))
             elif lower and node.since == self._layer:
                 return None
             above.append(folder)
@@ -169,6 +173,14 @@ class Trie:
         if links and len("/".join(real).encode("utf-8", "surrogateescape")) > _MAX_PATH - _MAX_NAME - 1:
             raise _too_deep(path)
         return folder
+
+    def _implicit(self, path: str) -> Folder:
+        """A directory that no member brings, but that is of this layer as if one did."""
+        entry = Entry(path, DIRECTORY, 0o755)
+        if self._brought is not None:
+            self._brought.add(id(entry))
+            self._made.append(entry)
+        return Folder(entry, self._layer)
 
     def _target(self, entry: Entry) -> Entry:
         parent, _, name = entry.link.rpartition("/")

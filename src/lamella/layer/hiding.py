@@ -1,5 +1,6 @@
 """Two ways to remove lower content: at once, or by overlayfs's marks. Only lower content is hidden, never what the same
-layer brings, wherever the whiteout stands in the tar; and on its way there are only lower directories and links.
+layer brings or makes on the way to it, wherever the whiteout stands in the tar; and on a whiteout's own way there are
+only lower directories and links.
 
 Source: OCI image-spec layer.md, "Whiteouts"; kernel documentation, overlayfs, "whiteouts and opaque directories".
 """
@@ -35,7 +36,7 @@ class ApplyHiding:
 
     def start(self, target: Target) -> None:
         self.target = target
-        target.on_made = self._new.add
+        target.on_made = self._makes
         target.touch("")
 
     def brings(self, real: str) -> None:
@@ -47,6 +48,10 @@ class ApplyHiding:
             if parent in self._holding:
                 return
             self._holding.add(parent)
+
+    def _makes(self, real: str) -> None:
+        self._new.add(real)
+        self.brings(real)
 
     def holds(self, real: str) -> bool:
         """Whether what lies at ``real`` is of this layer: hard links lead to nothing else."""

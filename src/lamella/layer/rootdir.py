@@ -88,8 +88,9 @@ class RootDirectory:
 
     def resolve(self, path: str, make: Make | None, stops: Stops | None = None) -> str | None:
         """The real path of the directory ``path``, links followed inside the tree. What is missing, or is no
-        directory, is made by ``make``. Without that nothing is touched: None means that neither the tree nor what
-        lies below has such a directory. Raises ImageInvalid on a loop of links."""
+        directory, is made by ``make``; of what only lies below that is the directory itself and those above it, not
+        those that a link leads through and out of. Without ``make`` nothing is touched: None means that neither the
+        tree nor what lies below has such a directory. Raises ImageInvalid on a loop of links."""
         if not path or (path in self._open and stops is None):
             return path
         pending = path.split("/")[::-1]
@@ -118,10 +119,27 @@ class RootDirectory:
                     raise ImageInvalid("its links lead too deep for a file system", where=at(self._where, path))
         if links and len(os.fsencode(current)) > MAX_PATH - MAX_NAME - 1:
             raise ImageInvalid("its links lead too deep for a file system", where=at(self._where, path))
+        if make is not None:
+            self._ensure(current, make)
         return current
 
+    def _ensure(self, path: str, make: Make) -> None:
+        """Makes the real directory ``path``, which may lie below only."""
+        if not path or path in self._open:
+            return
+        current = ""
+        for name in path.split("/"):
+            following = f"{current}/{name}" if current else name
+            if following not in self._open:
+                try:
+                    self._keep(following, os.open(name, _PATH_ONLY, dir_fd=self.descriptor(current)))
+                except FileNotFoundError:
+                    make(current, name)
+            current = following
+
     def _step(self, parent: str, name: str, path: str, make: Make | None, stops: Stops | None) -> str | None:
-        """None when ``path`` is a directory, a link's target, or "" when it is neither and is not to be made."""
+        """None when ``path`` is a directory, here or below, a link's target, or "" when it is neither and is not to be
+        made."""
         try:
             descriptor = self.descriptor(parent)
             try:
@@ -136,10 +154,11 @@ class RootDirectory:
             below = self._lower(path)
             if below is not None and below.kind == SYMLINK:
                 return below.link
-            if make is None:
-                return None if below is not None and below.kind == DIRECTORY else ""
+            if below is not None and below.kind == DIRECTORY:
+                return None
         if make is None:
             return ""
+        self._ensure(parent, make)
         make(parent, name)
         return None
 
