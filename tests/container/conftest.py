@@ -31,13 +31,26 @@ class Containers:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("LAMELLA_")}
         self.env["LAMELLA_ROOT"] = str(store)
         self.groups: set[str] = set()
+        self._started: list[subprocess.Popen[str]] = []
 
     def popen(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
         options.setdefault("env", self.env)
-        return subprocess.Popen([sys.executable, "-m", "lamella", *words], text=True, errors="replace", **options)
+        process = subprocess.Popen([sys.executable, "-m", "lamella", *words], text=True, errors="replace", **options)
+        self._started.append(process)
+        return process
+
+    def end_processes(self) -> None:
+        """Those of ``popen`` that a test which failed has left: it is no business of the tests after it."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+        self._started.clear()
 
     def call(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         enters = os.geteuid() != 0 and words[0] in ("rmi", "image")  # a namespace, and we with it
@@ -164,5 +177,6 @@ def containers(container_store: Containers) -> Iterator[Containers]:
     """Every container that a test leaves is removed after it, and then nothing may be left."""
     container_store.groups.clear()
     yield container_store
+    container_store.end_processes()
     container_store.remove_all()
     container_store.clean()

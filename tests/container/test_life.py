@@ -67,9 +67,9 @@ def test_stop_becomes_a_kill(containers: Containers) -> None:
 def test_several_stop_at_once(containers: Containers) -> None:
     for name in ("deaf1", "deaf2", "deaf3"):
         containers.start(name, "sh", "-c", "trap '' TERM; while :; do sleep 0.05; done", flags=("--stop-timeout", "1"))
-    began = time.monotonic()
     done = containers.call("stop", "deaf1", "none", "deaf2", "deaf3")
-    assert time.monotonic() - began < 2.9
+    ended = [containers.state(one["id"])["finished"] for one in containers.ps()]
+    assert max(ended) - min(ended) < 1.9e9  # one after the other it would be two seconds
     assert (done.stdout, done.returncode) == ("deaf1\ndeaf2\ndeaf3\n", 2)
     assert [one["exit_code"] for one in containers.ps()] == [137, 137, 137]
 

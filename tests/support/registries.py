@@ -31,6 +31,7 @@ USER = "tester"
 PASSWORD = "open sesame"
 #: USER and PASSWORD as htpasswd's bcrypt, at the lowest cost
 _HTPASSWD = "tester:$2b$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"
+_LISTENS = re.compile(r'msg="listening on (127\.0\.0\.1:\d+)[",]')
 _ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) ')
 
 
@@ -58,20 +59,19 @@ class Registry:
     ) -> None:
         """``http`` and ``auth`` are sections of its configuration; ``folder`` goes with it."""
         self.folder = folder or Path(tempfile.mkdtemp(prefix="lamella-registry-"))
-        self.host = f"127.0.0.1:{free_port()}"
         self.log_file = self.folder / "log"
         config: dict[str, Any] = {
             "version": "0.1",
             "log": {"level": "info"},
             "storage": {"filesystem": {"rootdirectory": str(self.folder / "data")}, "delete": {"enabled": True}},
-            "http": {"addr": self.host, "secret": "of the tests", **(http or {})},
+            "http": {"addr": "127.0.0.1:0", "secret": "of the tests", **(http or {})},
         }
         if auth:
             config["auth"] = auth
         (self.folder / "config.yml").write_text(json.dumps(config))
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        self.host = self._start()
 
     @property
     def ca(self) -> Path:
@@ -83,7 +83,8 @@ class Registry:
         """Of the TLS registry, as --cert-dir wants it."""
         return self.folder / "certs"
 
-    def start(self) -> None:
+    def _start(self) -> str:
+        """Where it listens, by its own word: a port that was free a moment ago may be another registry's by now."""
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [*_with_us(), self._program, "serve", str(self.folder / "config.yml")],
@@ -91,15 +92,11 @@ class Registry:
                 env={"PATH": "/usr/bin:/bin", "OTEL_TRACES_EXPORTER": "none"},
             )  # fmt: skip
         deadline = time.monotonic() + 20
-        name, _, port = self.host.rpartition(":")
-        while True:
-            try:
-                socket.create_connection((name, int(port)), 1).close()
-                return
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError("docker-registry does not start: " + self.log()[-2000:]) from None
-                time.sleep(0.02)
+        while not (found := _LISTENS.search(self.log())):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError("docker-registry does not start: " + self.log()[-2000:])
+            time.sleep(0.02)
+        return found[1]
 
     def stop(self) -> None:
         if self._process is not None:
