@@ -22,6 +22,8 @@ IMAGE = "alpine:3.20"
 #: commands that start nothing
 _HERE = ("ps", "rm", "stop", "kill", "logs", "wait", "inspect", "rmi", "tag", "image")
 
+_KTHREADD = 2  # the parent of the kernel's threads
+
 
 class Containers:
     """Runs ``lamella`` on one store, whose only image is Alpine."""
@@ -119,7 +121,8 @@ class Containers:
     # what must not be left
 
     def processes(self) -> list[str]:
-        """Those whose mounts or environment name the store: monitors, runtimes, and what runs in containers."""
+        """Those whose mounts or environment name the store: monitors, runtimes, and what runs in containers. One that
+        is about to end has no command line any more, as threads of the kernel have none, and may still hold a lock."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             if int(folder.name) == os.getpid():
@@ -128,9 +131,12 @@ class Containers:
                 mounts = (folder / "mountinfo").read_text(errors="replace")
                 environment = (folder / "environ").read_bytes()
                 line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            if line and (str(self.store) in mounts or str(self.store).encode() in environment):
+            if (line or parent not in (0, _KTHREADD)) and (
+                str(self.store) in mounts or str(self.store).encode() in environment
+            ):
                 found.append(f"{folder.name} {line}")
         return found
 

@@ -354,8 +354,8 @@ def test_sigkill_of_a_part(containers: Containers, whom: str) -> None:
     id_ = containers.start("struck", "sh", "-c", "sleep 400 & exec sleep 500")
     os.kill(containers.state(id_)[whom], signal.SIGKILL)
     containers.until(lambda: not containers.processes())
-    one = containers.one("struck")
-    assert (one["status"], one["exit_code"]) == ("exited", 137)
+    one = containers.until(lambda: (found := containers.one("struck"))["status"] == "exited" and found)
+    assert one["exit_code"] == 137
     containers.ok("rm", "struck")
     containers.clean()
 
