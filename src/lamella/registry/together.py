@@ -19,24 +19,29 @@ class Together:
     def run(self, jobs: Sequence[Callable[[], None]]) -> None:
         """A thread for each. Raises what the first failure was; Interrupted where ``stop`` was set from outside. No
         thread is left."""
-        threads = [threading.Thread(target=self._guarded, args=(job,), name="transfer", daemon=True) for job in jobs]
+        # Not joined: an interrupted Thread.join takes a running thread for one that has ended (see build.task).
+        ends = [threading.Event() for _ in jobs]
+        threads = [
+            threading.Thread(target=self._guarded, args=pair, name="transfer", daemon=True)
+            for pair in zip(jobs, ends, strict=True)
+        ]
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            for ended in ends:
+                ended.wait()
         except BaseException:  # Ctrl-C, which comes to the main thread
             self._end()
-            for thread in threads:
+            for thread, ended in zip(threads, ends, strict=True):
                 if thread.ident is not None:
-                    thread.join()
+                    ended.wait()
             raise
         if self._error is not None:
             raise self._error
         if self._stop.is_set():
             raise Interrupted("the transfer was cancelled")
 
-    def _guarded(self, job: Callable[[], None]) -> None:
+    def _guarded(self, job: Callable[[], None], ended: threading.Event) -> None:
         try:
             job()
         except BaseException as error:
@@ -44,6 +49,8 @@ class Together:
                 if self._error is None or isinstance(self._error, Interrupted):
                     self._error = error
             self._end()
+        finally:
+            ended.set()
 
     def _end(self) -> None:
         self._stop.set()
