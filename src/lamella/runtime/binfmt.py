@@ -65,8 +65,8 @@ def _look(architecture: str) -> str | None:
     def look() -> None:
         try:
             kernel.unshare(kernel.CLONE_NEWNS)
-            kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-            kernel.mount(b"binfmt_misc", BINFMT.encode(), b"binfmt_misc", 0)
+            kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+            kernel.mount("binfmt_misc", BINFMT, "binfmt_misc", 0)
         except OSError:
             pass  # then it is not mounted, which is the answer
         found.append(_why_not(architecture, BINFMT))

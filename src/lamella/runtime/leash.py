@@ -104,8 +104,8 @@ class Leash:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             # The runtime reads /proc by the numbers of its own namespace.
             kernel.unshare(kernel.CLONE_NEWNS)
-            kernel.mount(b"none", b"/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-            kernel.mount(b"proc", b"/proc", b"proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+            kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+            kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
             if memory is not None:
                 _fill(memory, self._standing)
             os.execve(argv[0], argv, env)
@@ -117,8 +117,8 @@ class Leash:
 
 def _fill(memory: MemoryFolder, standing: Standing) -> None:
     """On a ramfs: unlike tmpfs it is never swapped to a disk. In a user namespace there is tmpfs alone."""
-    kind = b"tmpfs" if standing.in_namespace else b"ramfs"
-    kernel.mount(kind, os.fsencode(memory.path), kind, kernel.MS_NOSUID | kernel.MS_NODEV)
+    kind = "tmpfs" if standing.in_namespace else "ramfs"
+    kernel.mount(kind, memory.path, kind, kernel.MS_NOSUID | kernel.MS_NODEV)
     for file in memory.files:
         folder = file.name.rpartition("/")[0]
         if folder:
@@ -135,7 +135,7 @@ def _fill(memory: MemoryFolder, standing: Standing) -> None:
     if memory.namespace:
         place = f"{memory.path}/{NAMESPACE}"
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        kernel.mount(os.fsencode(memory.namespace), os.fsencode(place), None, kernel.MS_BIND)
+        kernel.mount(memory.namespace, place, None, kernel.MS_BIND)
 
 
 def _read_all(descriptor: int) -> bytes:
