@@ -57,14 +57,8 @@ class OCIRunner:
         return os.path.basename(self._program)
 
     def run(self, sandbox: Sandbox, output: Output) -> int:
-        threading.Thread(target=warm_up, args=(self._groups,), name="warm up", daemon=True).start()
-        with self._folder.bundle() as (container, folder, own):
-            stubs = Stubs(sandbox.rootfs)
-            try:
-                memory = self._prepare(sandbox, stubs, f"{folder}/bundle", own)
-                return self._execute(container, memory, f"{folder}/log", output)
-            finally:
-                stubs.remove()
+        with self._bundle(sandbox) as (container, log, memory):
+            return self._execute(container, memory, log, output)
 
     @contextmanager
     def launch(
@@ -74,26 +68,29 @@ class OCIRunner:
         is left of it. ``last_words`` gives the last that was written to the third of them.
 
         Raises MachineError where the runtime cannot be started."""
+        with self._bundle(sandbox) as (container, log, memory):
+            words = _run_words(memory.path, log, container, "--pid-file", f"{memory.path}/{PID_FILE}")
+            pid = self._checked(lambda: self._leash.spawn([self._program, *words], ENVIRONMENT, streams, memory))
+            ending = Ending(
+                lambda status: explain_failure(self.name, status, log, last_words()),
+                lambda: last_error(log) is not None,
+                lambda: remove_groups(container, self._groups),
+            )
+            place = Place(pid, memory.path, container)
+            launched = Launched(pid, place.outside(PID_FILE), ending)
+            try:
+                yield launched, place
+            finally:
+                launched.close()
+
+    @contextmanager
+    def _bundle(self, sandbox: Sandbox) -> Iterator[tuple[str, str, MemoryFolder]]:
+        """The container's name, the path of the runtime's log and the bundle; what was made for them goes again."""
         threading.Thread(target=warm_up, args=(self._groups,), name="warm up", daemon=True).start()
         with self._folder.bundle() as (container, folder, own):
             stubs = Stubs(sandbox.rootfs)
             try:
-                memory = self._prepare(sandbox, stubs, f"{folder}/bundle", own)
-                bundle, log = memory.path, f"{folder}/log"
-                options = ["--root", f"{bundle}/state", "--log", log, "--log-format", "json"]
-                words = [*options, "run", "--pid-file", f"{bundle}/{PID_FILE}", "--bundle", bundle, container]
-                pid = self._checked(lambda: self._leash.spawn([self._program, *words], ENVIRONMENT, streams, memory))
-                ending = Ending(
-                    lambda status: explain_failure(self.name, status, log, last_words()),
-                    lambda: last_error(log) is not None,
-                    lambda: remove_groups(container, self._groups),
-                )
-                place = Place(pid, bundle, container)
-                launched = Launched(pid, place.outside(PID_FILE), ending)
-                try:
-                    yield launched, place
-                finally:
-                    launched.close()
+                yield container, f"{folder}/log", self._prepare(sandbox, stubs, f"{folder}/bundle", own)
             finally:
                 stubs.remove()
 
@@ -128,16 +125,13 @@ class OCIRunner:
                 raise missing(f"the file {file.target} is to belong to", file.uid, file.gid, standing)
 
     def _execute(self, container: str, memory: MemoryFolder, log: str, output: Output) -> int:
-        bundle = memory.path
-        # Its state too is in memory: crun copies the whole config.json there.
-        options = ["--root", f"{bundle}/state", "--log", log, "--log-format", "json"]
         last = [b""]
 
         def listen(stream: int, data: bytes) -> None:
             last[0] = data if stream == 2 else b""
             output(stream, data)
 
-        child = self._start([*options, "run", "--bundle", bundle, container], memory)
+        child = self._start(_run_words(memory.path, log, container), memory)
         try:
             self._copy_program()
             child.relay(listen)
@@ -209,3 +203,9 @@ class OCIRunner:
         if self._copy is not None:
             os.close(self._copy)
             self._copy = None
+
+
+def _run_words(bundle: str, log: str, container: str, *flags: str) -> list[str]:
+    """The runtime's command line. Its state too is in memory: crun copies the whole config.json there."""
+    options = ["--root", f"{bundle}/state", "--log", log, "--log-format", "json"]
+    return [*options, "run", *flags, "--bundle", bundle, container]
