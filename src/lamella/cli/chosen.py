@@ -1,4 +1,4 @@
-"""The containers that a command names, one after the other, as in Docker: what goes wrong with one stops no other."""
+"""What a command names, one after the other, as in Docker: what goes wrong with one stops no other."""
 
 from __future__ import annotations
 
@@ -17,17 +17,28 @@ def each_container(
     session: Session, names: list[str], act: Callable[[Table, Folder], str | None], *, together: bool = False
 ) -> int:
     """Calls ``act`` with each and prints what it returns, or the container as the user called it. ``together``: with
-    all of them at once, since it takes its time. The last error is raised at the end."""
+    all of them at once, since it takes its time. Raises as ``each`` does."""
+    table = tidy_table(session)
+    return each(session, names, lambda name: act(table, table.find(name)), together=together)
+
+
+def tidy_table(session: Session) -> Table:
+    """The containers, after those that died."""
     from lamella.container.recover import recover
     from lamella.container.table import Table
-    from lamella.errors import LamellaError
 
     table = Table(session.root)
     recover(table)
+    return table
+
+
+def each(session: Session, names: list[str], act: Callable[[str], str | None], *, together: bool = False) -> int:
+    """Calls ``act`` with each and prints what it returns, or the name. The last error is raised at the end."""
+    from lamella.errors import LamellaError
 
     def one(name: str) -> str | LamellaError:
         try:
-            answer = act(table, table.find(name))
+            answer = act(name)
         except LamellaError as error:
             return error
         return name if answer is None else answer

@@ -16,23 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, session: Session) -> int:
-    from lamella.container.recover import recover
-    from lamella.container.table import Table
+    from lamella.cli.chosen import each, tidy_table
     from lamella.container.volumes import Volumes
-    from lamella.errors import LamellaError
 
-    table, volumes = Table(session.root), Volumes(session.root)
-    recover(table)
-    failed: list[LamellaError] = []
-    for name in args.volume:  # as in Docker, what goes wrong with one stops no other
-        try:
-            volumes.remove(name, table)
-        except LamellaError as error:
-            failed.append(error)
-        else:
-            session.out(name)
-    for earlier in failed[:-1]:
-        session.note(f"error: {earlier}")
-    if failed:
-        raise failed[-1]
-    return 0
+    table, volumes = tidy_table(session), Volumes(session.root)
+    return each(session, args.volume, lambda name: volumes.remove(name, table))
