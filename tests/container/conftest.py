@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polling import until
 
 from lamella.cli.main import main
 from lamella.container.table import Table
@@ -102,13 +103,7 @@ class Containers:
         return found
 
     def until(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
-        end = time.monotonic() + seconds
-        while True:
-            result = condition()
-            if result:
-                return result
-            assert time.monotonic() < end, "it did not happen in time"
-            time.sleep(0.01)
+        return until(condition, seconds)
 
     def remove_all(self) -> None:
         """``rm --force`` of each; one that was started with ``--rm`` may remove itself meanwhile."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polling import until
 
 from lamella.runtime import find_runner
 
@@ -56,16 +57,6 @@ def _groups_of(owner: str) -> bytes:
     return subprocess.run(command, capture_output=True, check=False).stdout
 
 
-def _until(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    end = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
-
-
 @pytest.fixture
 def start(tmp_path: Path, alpine: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """``start(mark, how)``: a process that runs two sleeps of ``mark`` seconds in a container."""
@@ -95,12 +86,12 @@ def _start(tmp_path: Path, alpine: Path, mark: str, how: str) -> subprocess.Pope
 def test_sigkill(tmp_path: Path, start: Start, how: str) -> None:
     mark = {"main": "577.21", "thread": "577.22"}[how]
     process = start(mark, how)
-    _until(lambda: len(_processes_with(f"sleep\x00{mark}")) == 2)
+    until(lambda: len(_processes_with(f"sleep\x00{mark}")) == 2)
     owner = os.listdir(tmp_path / "run")[0]
     process.kill()
     process.communicate()
-    _until(lambda: not _processes_with(mark), 3)
-    _until(lambda: not _processes_with(f"lamella-{owner}"), 3)
+    until(lambda: not _processes_with(mark), 3)
+    until(lambda: not _processes_with(f"lamella-{owner}"), 3)
     runner = find_runner(str(tmp_path / "run"))
     runner.recover()
     assert os.listdir(tmp_path / "run") == []
@@ -112,11 +103,11 @@ def test_sigkill_while_it_starts(tmp_path: Path, start: Start) -> None:
     for delay in (0.0, 0.004, 0.008, 0.012, 0.016, 0.02, 0.025, 0.03, 0.045):
         mark = f"618.{int(delay * 1000):03d}"
         process = start(mark)
-        _until(lambda: (tmp_path / "run").exists() and any((tmp_path / "run").glob("*/1")))
+        until(lambda: (tmp_path / "run").exists() and any((tmp_path / "run").glob("*/1")))
         time.sleep(delay)
         process.kill()
         process.communicate()
-        _until(lambda mark=mark: not _processes_with(mark), 3)  # type: ignore[misc]
+        until(lambda mark=mark: not _processes_with(mark), 3)  # type: ignore[misc]
         owner = os.listdir(tmp_path / "run")[0]
         runner = find_runner(str(tmp_path / "run"))
 
@@ -124,14 +115,14 @@ def test_sigkill_while_it_starts(tmp_path: Path, start: Start) -> None:
             runner.recover()  # leaves alone what a process still holds that is about to end
             return os.listdir(tmp_path / "run") == []
 
-        _until(nothing_left, 3)
+        until(nothing_left, 3)
         assert _groups_of(owner) == b""
         runner.close()
 
 
 def test_ctrl_c(tmp_path: Path, start: Start) -> None:
     process = start("662.60")
-    _until(lambda: len(_processes_with("sleep\x00662.60")) == 2)
+    until(lambda: len(_processes_with("sleep\x00662.60")) == 2)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=10)
     assert out == "interrupted\n"
@@ -141,13 +132,13 @@ def test_ctrl_c(tmp_path: Path, start: Start) -> None:
 
 def test_the_living_are_left_alone(tmp_path: Path, start: Start) -> None:
     process = start("141.42")
-    _until(lambda: len(_processes_with("sleep\x00141.42")) == 2)
+    until(lambda: len(_processes_with("sleep\x00141.42")) == 2)
     runner = find_runner(str(tmp_path / "run"))
     runner.recover()
     assert len(_processes_with("sleep\x00141.42")) == 2
     process.kill()
     process.communicate()
-    _until(lambda: not _processes_with("141.42"), 3)
+    until(lambda: not _processes_with("141.42"), 3)
     runner.recover()
     assert os.listdir(tmp_path / "run") == []
     runner.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polling import until
 
 from lamella.errors import Interrupted, MachineError
 from lamella.runtime.protocol import BindMount, Process, Sandbox, TmpfsMount
@@ -37,16 +38,6 @@ def _processes_with(word: str) -> list[str]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
-
-
-def _until(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    end = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result:
-            return result
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def _cgroups_named(word: str) -> list[str]:
@@ -237,7 +228,7 @@ def test_killed_by_a_signal(run: Run, alpine: Path) -> None:
     results: list[int] = []
     thread = threading.Thread(target=lambda: results.append(run(alpine, "sleep", "27.1828")[0]))
     thread.start()
-    _until(lambda: _processes_with("27.1828"))
+    until(lambda: _processes_with("27.1828"))
     subprocess.run(["pkill", "-KILL", "-f", "^sleep 27.1828"], check=True)
     thread.join(10)
     assert results == [137]
@@ -256,12 +247,12 @@ def test_stop_from_another_thread(runner: Any, alpine: Path, tmp_path: Path) -> 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
-    _until(lambda: len(_processes_with("16.1803")) >= 2 and (bool(_cgroups_named("lamella-")) or not IS_ROOT))
+    until(lambda: len(_processes_with("16.1803")) >= 2 and (bool(_cgroups_named("lamella-")) or not IS_ROOT))
     runner.stop()
     for thread in threads:
         thread.join(10)
     assert len(raised) == 2
-    assert _until(lambda: not _processes_with("16.1803"))
+    assert until(lambda: not _processes_with("16.1803"))
     owner = next(name for name in os.listdir(tmp_path / "run"))
     assert not any(name.isdigit() for name in os.listdir(tmp_path / "run" / owner))
     assert _cgroups_named(f"lamella-{owner}") == []
