@@ -77,14 +77,10 @@ def plan_request(request: BuildRequest) -> Plan:
 def enter_namespaces(plan: Plan, store: Store) -> None:
     """Before any thread starts: what is mounted from here on goes with this process. An ordinary user becomes root of a
     user namespace, where there is a RUN. Where that is refused, a RUN that is not in the cache says so."""
-    if os.geteuid() == 0:
-        from lamella.snapshot.namespace import enter_private_mounts
+    if os.geteuid() == 0 or any(_runs(plan.stages[number], store) for number in plan.order):
+        from lamella.snapshot import namespace
 
-        enter_private_mounts()
-    elif any(_runs(plan.stages[number], store) for number in plan.order):
-        from lamella.userns import enter
-
-        enter()
+        namespace.enter_namespaces()
 
 
 def _runs(stage: Stage, store: Store) -> bool:

@@ -65,18 +65,6 @@ def pull_image(
         return pull(Pull(repository, reference, store, stop, platform, all_platforms, open_unpacker, emit))
 
 
-def enter_namespaces() -> None:
-    """Of mounts, and for ordinary users of ids: before there is a second thread."""
-    if os.geteuid() == 0:
-        from lamella.snapshot.namespace import enter_private_mounts
-
-        enter_private_mounts()
-    else:
-        from lamella.userns import enter
-
-        enter()
-
-
 @contextmanager
 def unpacker(store: Store, *, wanted: bool = True) -> Iterator[Callable[[], Snapshotter | None]]:
     """Opens what unpacks layers while they come, where this machine can put layers on top of each other. Copies of
@@ -89,6 +77,8 @@ def unpacker(store: Store, *, wanted: bool = True) -> Iterator[Callable[[], Snap
         yield lambda: None
         return
     if os.geteuid() == 0:
+        from lamella.snapshot.namespace import enter_namespaces
+
         enter_namespaces()
     opened: list[Snapshotter] = []
 
@@ -108,6 +98,8 @@ def _open_unpacker(store: Store) -> Snapshotter | None:
     from lamella.snapshot.select import open_snapshotter, overlay_works
 
     if os.geteuid() != 0:
+        from lamella.snapshot.namespace import enter_namespaces
+
         _wait_alone()
         enter_namespaces()
     folder = os.path.join(store.root, "lamella", "snapshots")

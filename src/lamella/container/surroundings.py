@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lamella.container.folder import Folder
 from lamella.container.values import Container
 from lamella.errors import InputError
@@ -34,8 +36,6 @@ def write_surroundings(folder: Folder, container: Container, addresses: tuple[st
         path = folder.file(name)
         with disk_errors(path, "write a file of a container"), open(path, "wb") as file:
             file.write(content)
-            import os
-
             os.fchmod(file.fileno(), 0o644)
 
 

@@ -36,5 +36,15 @@ def enter_private_mounts() -> bool:
     return True
 
 
+def enter_namespaces() -> None:
+    """Of mounts, and for an ordinary user of ids too: before there is a second thread. Raises as ``userns.enter``."""
+    if os.geteuid() == 0:
+        enter_private_mounts()
+    else:
+        from lamella.userns import enter
+
+        enter()
+
+
 def mounts_are_private() -> bool:
     return _inside

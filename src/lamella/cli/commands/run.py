@@ -39,18 +39,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, session: Session) -> int:
     from lamella.cli.runimage import open_run_image
     from lamella.cli.runoptions import asked_for
-    from lamella.cli.transfer import enter_namespaces
     from lamella.container.new import new_container
     from lamella.container.recover import recover
     from lamella.container.table import Table
     from lamella.runtime import find_runner
-    from lamella.userns import enter
+    from lamella.snapshot.namespace import enter_namespaces
 
     asked = asked_for(args)
     _check_streams(args)
-    enter()  # what comes of this process is inside, too
+    enter_namespaces()  # what comes of this process is inside, too
     find_runner(session.root, os.environ.get("LAMELLA_RUNTIME")).close()  # before anything is made
-    enter_namespaces()
     table = Table(session.root)
     recover(table)
     with open_run_image(args, session, _platform(args.platform)) as located:
